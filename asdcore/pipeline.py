@@ -8,7 +8,7 @@ score      scorers fitted on train normals, out-of-fold scores too    -> scores.
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
-evaluate   a step of its own, evidence/logged_evaluation.py: the labels -> evaluation.json
+evaluate   a step of its own, evidence/official_scores/logged_evaluation.py: the labels -> evaluation.json
 
 Inference (frozen/infer.py) and a detector (detector/) go the same way by scorers that are brought back, not fitted.
 """
@@ -29,9 +29,9 @@ import polars as pl
 from asdcore.basics.paths import check_utf8, given_path, path_or
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restrict
-from asdcore.data.noticed import Noticed
+from asdcore.data.clip_index.noticed import Noticed
 from asdcore.errors import clips_named
 from asdcore.evidence.false_alarms.tail_notes import tail_notes
 from asdcore.execution import Elsewhere, executor, run_jobs
@@ -41,12 +41,16 @@ from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.runs.folder import Run
 from asdcore.runs.trials import Trials, begin_trials, check_trials_out, trial_folder, write_trials
 from asdcore.runs.writing import check_out, write_run
-from asdcore.stages import audio_not_heard, calibrate, decide, embed, embed_held_whole, fuse, listing, score, train_all
+from asdcore.stages import calibrate, decide, fuse, listing
 from asdcore.stages.about import about_run
-from asdcore.stages.notes import device_notes, notes_on
-from asdcore.store.atomic import check_writable
+from asdcore.stages.embedding import embed, embed_held_whole
+from asdcore.stages.notes_on_data import audio_not_heard
+from asdcore.stages.notes_on_data.notes import device_notes, notes_on
+from asdcore.stages.scoring import score
+from asdcore.stages.training import train_all
 from asdcore.store.cache import Store, default_store
-from asdcore.store.exclusive_folder import claimed
+from asdcore.store.disk.atomic import check_writable
+from asdcore.store.disk.exclusive_folder import claimed
 
 Source = Portfolio | str | Path
 
@@ -197,7 +201,7 @@ class Work:
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
         notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader)]
         notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
-        notes += [*self.device_notes(), *self.unheard_notes(clips)]
+        notes += [*device_notes(plan, self.device), *self.unheard_notes(clips)]
         for note in notes:
             self.progress.note(note)
         tables = self.tables(clips)
@@ -210,10 +214,6 @@ class Work:
             clips, noticed = listing.clips(reader, self.root, self.store, rehash)
             advance(len(clips))
         return clips, noticed
-
-    def device_notes(self) -> list[str]:
-        """Say so if a device was named and no encoder takes one."""
-        return device_notes(self.plan, self.device)
 
     def unheard_notes(self, clips: pl.DataFrame) -> list[str]:
         """Say how much of these clips is beyond what an encoder hears, and where it hears bands without sound."""

@@ -15,7 +15,7 @@ def choosing() -> list[bool]:
 
     import numpy as np
 
-    from asdcore.data.audio import AudioFacts
+    from asdcore.data.recordings.audio import AudioFacts
     from asdcore.evidence.selection.fault_clips import Fault
     from asdcore.evidence.selection.fault_gains import CellScores
     from asdcore.evidence.selection.fault_problem import Problem

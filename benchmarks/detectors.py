@@ -14,10 +14,10 @@ import numpy as np
 from figures import show
 
 import asdcore
-from asdcore.compute import fitted
+from asdcore.compute.scoring import fitted
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import chosen
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 
 LOADED = """
 import resource, sys, time

@@ -109,12 +109,12 @@ def _work(encoder: dict[str, object], n: int, folder: Path) -> tuple[Callable[[]
     import soundfile
 
     from asdcore import load_dataset
-    from asdcore.compute import encoding
-    from asdcore.compute.built_encoders import built_encoder
+    from asdcore.compute.encoding import encoding
+    from asdcore.compute.encoding.built_encoders import built_encoder
     from asdcore.compute.threads import single_threaded
     from asdcore.contract.plugins import installed
     from asdcore.portfolio import parse_portfolio
-    from asdcore.stages import embed
+    from asdcore.stages.embedding import embed
     from asdcore.store.cache import Store
 
     rng = np.random.default_rng(0)

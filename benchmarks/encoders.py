@@ -24,11 +24,12 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import asdcore
+from asdcore.contract.gain import gain_of
 from asdcore.contract.plugins import Component, Plugins, installed
 from asdcore.errors import PluginError, ResourceError
 from asdcore.preflight.multiply_accumulates import unfused
 from asdcore.resources.entries import Facts, Resource, entry_text, load_entry
-from asdcore.store.atomic import write_text
+from asdcore.store.disk.atomic import write_text
 from benchmarks import hollow_checkpoints
 
 ROOT = Path(__file__).parents[1]
@@ -164,7 +165,8 @@ def _weightless(name: str) -> str:
     encoder = asdcore.load_encoder(name)
     found = facts(encoder)
     reads = "no weights" if getattr(encoder, "channels", 1) == 1 else "no weights; two channels"
-    return f"| {name} | {reads} | {_rate(found)}, or as told | {_tokens(found)}, or as told | {found.dim} |"
+    row = name, reads, f"{_rate(found)}, or as told", f"{_tokens(found)}, or as told", str(found.dim), gain_of(encoder)
+    return f"| {' | '.join(row)} |"
 
 
 def _pooling(encoder: Component) -> str:
@@ -278,18 +280,23 @@ with the HEAR API.
 
 ## Without an entry
 
-| encoder | reads | rate | tokens | dim |
-|---|---|---|---|---|
+| encoder | reads | rate | tokens | dim | gain |
+|---|---|---|---|---|---|
 {weightless}
-| discriminative | what a run has trained it to | `sample_rate` | one for a branch, one for all | its network's |
-| hear | an installed module with the HEAR API | the module's | the module's | the module's |
-| imported | nothing: its features were [computed elsewhere](../docs/features.md) | | as imported | as imported |
-| onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's |
+| discriminative | what a run has trained it to | `sample_rate` | one for a branch or for all | its network's | heard |
+| hear | an installed module with the HEAR API | the module's | the module's | the module's | the module's |
+| imported | nothing: its features were [computed elsewhere](../docs/features.md) | | theirs | theirs | theirs |
+| onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's | the file's |
+
+**gain** is what another gain of the recorder does to tokens: nothing, an offset or a factor, or a network hears it in
+its own way. `melspec` with `log = true` has an offset, `logmel` with `log = false` a factor. Of the encoders above only
+`hubert`, `wavlm` and `data2vec` with `normalize` do not hear it. [Recordings](../docs/recordings.md#gain) says what
+follows.
 
 ## Pooling
 
 Where a portfolio names a pooling alone, its parameters are those published for the encoder (arXiv 2603.04605, Tables I
-and III); for encoders that are not here, those of `asdcore/data/pooling.py`.
+and III); for encoders that are not here, those of `asdcore/data/features/pooling.py`.
 
 | encoder | {poolings} | cleaned up first |
 |{pooling_rule}|

@@ -19,10 +19,10 @@ from typing import Any
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import Component, installed
 from asdcore.contract.source_code.files import BUNDLED_PACKAGE
-from asdcore.data.pooling import POOLINGS
+from asdcore.data.features.pooling import POOLINGS
 from asdcore.fusion import FUSIONS
 from asdcore.fusion.transforms import TRANSFORMS
-from asdcore.store.atomic import write_text
+from asdcore.store.disk.atomic import write_text
 
 PAGE = Path(__file__).parents[1] / "plugins" / "README.md"
 BEGIN, END = "<!-- 'make plugins' writes from here -->", "<!-- to here -->"

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import asdcore
-from asdcore.cli.terminal import table
+from asdcore.cli.output.terminal import table
 from asdcore.compute.kernels import VARIABLES, KernelChange, in_short, kernel_changes, processor
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed

@@ -24,7 +24,7 @@ def main(
 ) -> None:
     """Run, and print what each stage took."""
     import asdcore
-    from asdcore.stages import embed
+    from asdcore.stages.embedding import embed
 
     if rows_together:
         with suppress(ImportError):  # earlier builds have no such number

@@ -87,8 +87,8 @@ def _extraction() -> list[bool]:
     import torch
 
     import asdcore
-    from asdcore.data.audio import decode
-    from asdcore.store.digest import file_digest
+    from asdcore.data.recordings.audio import decode
+    from asdcore.store.digests.digest import file_digest
 
     encoder: Any = asdcore.load_encoder(
         "discriminative",

@@ -387,7 +387,7 @@ def as_onnx():
         import onnxruntime
         from onnx import TensorProto, helper
 
-        from asdcore.contract.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+        from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
 
         graph = OnnxGraph()
         given = {f"given_{i}": np.asarray(array, np.float64) for i, array in enumerate(arrays)}
@@ -472,7 +472,7 @@ class Carried:
 
     def clips(self) -> list[tuple[str, str, str, np.ndarray, int]]:
         """clip, machine, section, audio and sample rate of every test clip."""
-        from asdcore.data.audio import decode
+        from asdcore.data.recordings.audio import decode
 
         test = self.run.clips.filter(split="test").select("clip", "machine", "section").rows()
         return [(*row, *decode(self.root / "data" / row[0])) for row in test]

@@ -1,4 +1,4 @@
-"""asdcore.cli.results and compare: tables with intervals that a person can read, and a program can cut apart."""
+"""asdcore.cli.output.results and compare: tables with intervals that a person can read, and a program can cut apart."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from asdcore.cli import main
-from asdcore.cli.results import NO_WIDTH, show_comparison, show_evaluation
-from asdcore.cli.terminal import WIDTH
-from asdcore.evidence.comparison import Comparison
-from asdcore.evidence.evaluate import evaluate_table
+from asdcore.cli.output.results import NO_WIDTH, show_comparison, show_evaluation
+from asdcore.cli.output.terminal import WIDTH
+from asdcore.evidence.comparisons.comparison import Comparison
+from asdcore.evidence.official_scores.evaluate import evaluate_table
 from asdcore.evidence.uncertainty import differences
 
 GOLDEN = Path(__file__).parent / "golden" / "official_2024"

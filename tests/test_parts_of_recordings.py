@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore.cli.detector import _verdicts
+from asdcore.cli.detectors.detector import _verdicts
 from asdcore.frozen.rerun.recording_links import others, plant
 from asdcore.frozen.rerun.rerun_renamed import run_fresh
 from asdcore.runs.folder import PORTFOLIO_FILE

@@ -22,7 +22,8 @@ from asdcore.errors import AsdcoreError, DataError, DatasetError, EvaluationErro
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
 from asdcore.runs.folder import TABLES
-from asdcore.stages import embed, score
+from asdcore.stages.embedding import embed
+from asdcore.stages.scoring import score
 
 
 class Heard(Silent):
@@ -189,7 +190,7 @@ import sys, time
 import asdcore
 from asdcore.progress import Silent
 from asdcore.runs.folder import TABLES
-from asdcore.stages import embed_jobs
+from asdcore.stages.embedding import embed_jobs
 embed_jobs.CHUNK = 8
 asdcore.run(sys.argv[1], sys.argv[2], sys.argv[3])
 """
@@ -209,7 +210,7 @@ def test_a_killed_run_goes_on_with_the_same_digests(dataset, fused, tmp_path, wa
     assert process.wait() == -signal.SIGKILL
     done = len(list(store.rglob("features/*/*.parquet")))
     assert done >= wait_for
-    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 8)
+    monkeypatch.setattr("asdcore.stages.embedding.embed_jobs.CHUNK", 8)
     heard = Heard()
     again = asdcore.run(fused, dataset, tmp_path / "run", progress=heard)
     assert digests(again) == digests(whole)

@@ -68,7 +68,7 @@ def test_a_terminal_is_told_beside_the_bar(monkeypatch):
 
 def test_scoring_in_folds_says_which_one(make_dataset, tmp_path, monkeypatch):
     heard = []
-    monkeypatch.setattr("asdcore.stages.score.doing", heard.append)
+    monkeypatch.setattr("asdcore.stages.scoring.score.doing", heard.append)
     data = make_dataset(tmp_path / "data", ("fan",), source=6, target=2, test=2)
     (tmp_path / "p.toml").write_text(
         'name = "p"\nfolds = 4\n[branches.a]\nencoder = { name = "logmel", n_mels = 8 }\nscorer = "gmm"\n'

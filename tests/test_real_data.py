@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import asdcore
 from asdcore.cli import app
-from asdcore.data.audio import resample
+from asdcore.data.recordings.audio import resample
 from asdcore.portfolio import find_portfolio
 
 # Time mean of the official baseline's log-mel and 1-NN over all train normals, in percent: computed independently of

@@ -10,7 +10,7 @@ import pytest
 
 import asdcore
 from asdcore.basics.rounding import Grid
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.portfolio import load_portfolio, parse_portfolio, shipped_portfolios
 
 

@@ -17,7 +17,7 @@ from asdcore.basics.paths import given_path
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
-from asdcore.store.atomic import fresh_folder
+from asdcore.store.disk.atomic import fresh_folder
 
 LONGEST = 50
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")

@@ -20,8 +20,11 @@ ROW_GROUP = 1 << 16
 """Rows that Parquet holds together. Who reads a large table in portions needs memory for one such group."""
 
 
-def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """Return the table in a Parquet file, or some of its columns.
+def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:
+    """Return the table in a Parquet file, or in the bytes of one, or some of its columns.
+
+    Raises PolarsError if they are no table: of some damage polars panics instead, which is no Exception, and ends a
+    process with a trace.
 
     Examples
     --------
@@ -32,7 +35,10 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     >>> read_parquet(Path("~.parquet"))["clip"].to_list()
     ['a.wav']
     """
-    return pl.read_parquet(path.read_bytes(), columns=columns)
+    try:
+        return pl.read_parquet(table if isinstance(table, bytes) else table.read_bytes(), columns=columns)
+    except pl.exceptions.PanicException as error:
+        raise pl.exceptions.ComputeError(str(error)) from None
 
 
 def parquet_in_batches(path: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[Any]:

@@ -1,33 +1,20 @@
 """The ``asdcore`` command. Each command is one function of the Python API, with the same words.
 
-runs             demo, run, evaluate
-data             data synth, data index, data fetch
-features         features import, features export
-registry         registry list, verify, add, fetch
-plugins          plugins, new-plugin, check-plugin
-complexity       complexity: what a portfolio costs
-views            audit-views: what views do to faults
+runs        demo, run, evaluate
+data        data synth, data index, data fetch
+features    features import, features export
+registry    registry list, verify, add, fetch
+plugins     plugins, new-plugin, check-plugin
+complexity  complexity: what a portfolio costs
+views       audit-views: what views do to faults
 
-compare          compare: which systems differ
-decisions        decisions: false positives, promised and observed
-selection        select, audit
-ledger           ledger, verdict
-report           report
-unknown_machine  what evaluate --unknown-machine prints
+evidence/   compare, decisions, select, audit, ledger, verdict, report
+freeze      freeze, verify, infer
+submission  package, check-submission
+detectors/  export, detect, adapt, monitor, explain
 
-freeze           freeze, verify, infer
-submission       package, check-submission
-detector         export, detect
-onnx             the part of export that writes ONNX files
-adapt            adapt: a detector learns that normal sound has changed
-monitor          monitor
-explain          explain: why a recording has its score
-
-shared           options that mean the same everywhere, exit codes, printed results
-terminal         results as aligned columns
-results          results with their intervals, in at most 100 columns
-export           --csv and --latex of every command that prints a table
-streams          output that does not arrive: the disk is full, or nobody reads it
+shared      options that mean the same everywhere, exit codes, printed results
+output/     tables on the terminal and as files, and streams that nobody reads
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong use, bad input or
 a refusal of the system; as shells have it, 130 interrupted and 141 output that nobody reads any more.
@@ -47,30 +34,13 @@ from typing import Annotated, Any
 
 import typer
 
-from asdcore.cli import (
-    adapt,
-    compare,
-    complexity,
-    data,
-    decisions,
-    detector,
-    explain,
-    features,
-    freeze,
-    ledger,
-    monitor,
-    plugins,
-    registry,
-    report,
-    runs,
-    selection,
-    submission,
-    views,
-)
+from asdcore.cli import complexity, data, features, freeze, plugins, registry, runs, submission, views
+from asdcore.cli.detectors import adapt, detector, explain, monitor
+from asdcore.cli.evidence import compare, decisions, ledger, report, selection
+from asdcore.cli.output.streams import check_folder, is_answer_alone, own_streams
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
-from asdcore.cli.streams import check_folder, is_answer_alone, own_streams
 from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
-from asdcore.store.lost_disk import is_lost, lost
+from asdcore.store.disk.lost_disk import is_lost, lost
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}

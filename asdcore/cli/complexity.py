@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore.cli import terminal
-from asdcore.cli.export import Csv, Latex, export
+from asdcore.cli.output import terminal
+from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.shared import Json, print_json, print_lines, progress
 
 if TYPE_CHECKING:

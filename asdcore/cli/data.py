@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from asdcore.cli import terminal
-from asdcore.cli.export import Csv, Latex, export
+from asdcore.cli.output import terminal
+from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.registry import RegistryDir
 from asdcore.cli.shared import FAILED, Json, Task, Workers, print_json, print_lines, progress
 from asdcore.errors import AsdcoreError, DatasetError, by_recording, did_you_mean
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from asdcore.contract.interfaces import Dataset
-    from asdcore.data.noticed import Noticed
+    from asdcore.data.clip_index.noticed import Noticed
 
 
 def synth(
@@ -85,8 +85,8 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
     from asdcore.components.readers import reader_of
     from asdcore.contract.plugins import installed
-    from asdcore.data.clips import completed
-    from asdcore.data.noticed import noticing
+    from asdcore.data.clip_index.clips import completed
+    from asdcore.data.clip_index.noticed import noticing
 
     name, reader = reader_of(task, root, installed())
     with noticing() as noticed:
@@ -101,7 +101,7 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
 def _write_index(read: _Read, root: Path, file: Path) -> None:
     """Write a table of all recordings, with what the reader understood of them."""
-    from asdcore.data.index_file import write_index
+    from asdcore.data.clip_index.index_file import write_index
 
     clips, truth = (None, None) if read.clips.is_empty() else (read.clips, read.reader.ground_truth(root))
     count = write_index(root, file, clips, truth)
@@ -111,8 +111,8 @@ def _write_index(read: _Read, root: Path, file: Path) -> None:
 
 def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: Path | None) -> None:
     """Print what the reader says, or write it as a table. named : whether the reader was named."""
-    from asdcore.data.clips import count_clips, count_recordings
-    from asdcore.data.remarks import remarks_on
+    from asdcore.data.clip_index.clips import count_clips, count_recordings
+    from asdcore.data.clip_index.remarks import remarks_on
 
     machines, recordings = count_clips(read.clips), count_recordings(read.clips)
     notes = remarks_on(read.clips, read.noticed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asdcore.cli import terminal
+from asdcore.cli.output import terminal
 from asdcore.cli.shared import FAILED, ClusterAddress, Json, Workers, print_json, print_lines, progress
 from asdcore.errors import ManifestError
 
@@ -92,7 +92,7 @@ def _check_same(run: Path, out: Path, workers: int) -> None:
     from asdcore.frozen.manifest.destination import check_place
     from asdcore.frozen.rerun.rerun_renamed import check_same
     from asdcore.runs.folder import load_run
-    from asdcore.store.digest import recipe_digest
+    from asdcore.store.digests.digest import recipe_digest
 
     done = load_run(run)
     # What will not be frozen anyway is said before the long work.

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from asdcore.cli import terminal
-from asdcore.cli.export import Csv, Latex, export
+from asdcore.cli.output import terminal
+from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.shared import FAILED, Json, print_json, print_lines
 
 

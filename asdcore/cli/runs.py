@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asdcore.cli import terminal
 from asdcore.cli.data import synthesize
-from asdcore.cli.export import Csv, Latex, export
-from asdcore.cli.ledger import Hypothesis, VerdictOption
-from asdcore.cli.results import show_evaluation
+from asdcore.cli.evidence.ledger import Hypothesis, VerdictOption
+from asdcore.cli.evidence.unknown_machine import evaluate_unknown
+from asdcore.cli.output import terminal
+from asdcore.cli.output.export import Csv, Latex, export
+from asdcore.cli.output.results import show_evaluation
 from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
-from asdcore.cli.unknown_machine import evaluate_unknown
 from asdcore.errors import AsdcoreError, PortfolioError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def demo(
 
     Example: asdcore demo --profile tiny
     """
-    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
@@ -188,8 +188,8 @@ def evaluate(
     Example: asdcore evaluate runs/first
     """
     from asdcore.evidence.labels.held_back import held_back_note
-    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
-    from asdcore.evidence.logged_evaluation import evaluate_scores
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate_scores
     from asdcore.runs.trials import opened
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis}

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from asdcore.basics.paths import given_path
-from asdcore.cli.streams import write_answer
+from asdcore.cli.output.streams import write_answer
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 

@@ -204,13 +204,9 @@ class Cluster:
         match = _LOCAL.fullmatch(str(self.where))
         workers = int(match[1]) if match and match[1] else os.cpu_count() or 1
         try:
-            cluster = local_cluster(workers, {GPU: 1.0} if self.device else {}, self._closing)
+            cluster = local_cluster(workers, {GPU: 1.0} if self.device else {}, self._closing, self.note)
         except (OSError, RuntimeError) as error:
-            raise ClusterError(
-                f"This machine does not let Dask start workers ({str(error).removesuffix('.')}). A script may start "
-                "them only under 'if __name__ == \"__main__\":', for each worker imports it anew. If memory runs out, "
-                "the system ends them: '--cluster local:1' needs less, and '--workers 1' does without."
-            ) from error
+            raise errors.not_started(error) from error
         self._started = cluster, workers
         return str(cluster.scheduler_address)
 

@@ -35,6 +35,15 @@ def no_workers(address: str, seconds: float) -> ClusterError:
     )
 
 
+def not_started(error: Exception) -> ClusterError:
+    """Say that workers on this machine end before they are there."""
+    return ClusterError(
+        f"This machine does not let Dask start workers ({str(error).removesuffix('.')}). A script may start them only "
+        "under 'if __name__ == \"__main__\":', for each worker imports it anew. If memory runs out, the system ends "
+        "them: '--cluster local:1' needs less, and '--workers 1' does without."
+    )
+
+
 def no_gpu(device: str, resource: str) -> ClusterError:
     """Say that no worker has what a device needs."""
     return ClusterError(

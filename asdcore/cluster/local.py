@@ -18,17 +18,22 @@ CLOSING = 15.0
 AGAIN = "10 minutes"
 """How long a worker that has ended may take to be there again."""
 
+STARTS = 3
+"""How often a cluster is started of which a worker ends before it is there."""
+
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "bokeh")
 _NOTHING = logging.CRITICAL + 1
 
 
-def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack) -> Any:
+def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack, note: Callable[[str], object]) -> Any:
     """Start a cluster of this machine, with one thread a worker; ``closing`` will close it.
 
-    resources : what each worker says that it has.
+    Dask gives up a cluster of which one worker ends before it is there. Whatever killed it may have passed, so it is
+    started anew, and ``note`` is told. resources : what each worker says that it has.
+
+    Raises RuntimeError if a worker ends each time, and OSError.
     """
     import dask
-    from distributed import LocalCluster
 
     # Dask closes a worker for good that is not there again in 15 s, and a busy machine takes longer to start one.
     closing.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": AGAIN}))
@@ -44,7 +49,20 @@ def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with dask.config.set(settings):
-            cluster = LocalCluster(
+            cluster = _started(workers, resources, note)
+        closing.callback(closed, partial(cluster.close, timeout=CLOSING / 2))
+        return cluster
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _started(workers: int, resources: dict[str, float], note: Callable[[str], object]) -> Any:
+    from distributed import LocalCluster
+
+    left = STARTS
+    while True:
+        try:
+            return LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 host="127.0.0.1",
@@ -53,10 +71,11 @@ def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack)
                 silence_logs=_NOTHING,
                 resources=resources,
             )
-        closing.callback(closed, partial(cluster.close, timeout=CLOSING / 2))
-        return cluster
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        except RuntimeError:
+            left -= 1
+            if not left:
+                raise
+            note("a worker on this machine ended before it was there: all are started anew.")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from asdcore.compute.code_in_use import Code, Use, code_of
 from asdcore.compute.kernels import processor
 from asdcore.contract.plugins import installed
 from asdcore.portfolio import Portfolio
-from asdcore.store.atomic import fresh_folder
+from asdcore.store.disk.atomic import fresh_folder
 
 COMPUTES = ("view", "encoder", "scorer")
 """The kinds of component that run on workers."""

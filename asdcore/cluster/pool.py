@@ -25,7 +25,7 @@ from asdcore.cluster.needs import Needs, written_down
 from asdcore.cluster.worker import Answer, Call, perform
 from asdcore.execution import Elsewhere, Job, Result
 from asdcore.portfolio import Portfolio
-from asdcore.store.lost_disk import is_lost
+from asdcore.store.disk.lost_disk import is_lost
 
 if TYPE_CHECKING:
     from distributed.scheduler import KilledWorker

@@ -25,7 +25,7 @@ from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.contract.plugins import Plugins, chosen, loaded, restricted
 from asdcore.errors import AsdcoreError
 from asdcore.execution import shielded
-from asdcore.store.shared_disk import NETWORK, PATIENCE, soon
+from asdcore.store.disk.shared_disk import NETWORK, PATIENCE, soon
 
 WORKER = uuid.uuid4().hex
 """Names this process; one that is started in its place has another name."""

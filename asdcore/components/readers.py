@@ -9,7 +9,7 @@ import polars as pl
 
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins
-from asdcore.data.windows import WindowedReader
+from asdcore.data.clip_index.windows import WindowedReader
 from asdcore.errors import blamed
 
 CURRENT_YEAR = 2026

@@ -15,7 +15,7 @@ from asdcore.compute.recipes import changed_sources, component_recipe, library_v
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.contract.source_code.loading_times import loaded_since
 from asdcore.errors import PluginError
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 
 Use = tuple[str, str, str]
 """The kind and name of a component, and its parameters as JSON."""

@@ -13,10 +13,10 @@ from asdcore.components.checkpoints import CHECKPOINT, checkpoint_digest, resolv
 from asdcore.components.named_files import by_content
 from asdcore.contract.plugins import Component, Plugins
 from asdcore.contract.training import SCOPES
-from asdcore.data.pooling import complete
+from asdcore.data.features.pooling import complete
 from asdcore.errors import PluginError, PortfolioError, blamed
 from asdcore.portfolio import Branch, Choice, EncoderChoice, Part
-from asdcore.store.digest import bytes_digest, file_digest, recipe_digest
+from asdcore.store.digests.digest import bytes_digest, file_digest, recipe_digest
 
 NUMERIC_LIBRARIES = (
     "ai-edge-litert",
@@ -50,28 +50,28 @@ def framework_digest(*modules: str) -> str:
 
 SOUND_MODULES = (
     "basics/recording_parts.py",
-    "data/audio.py",
-    "data/file_content.py",
+    "data/recordings/audio.py",
+    "data/recordings/file_content.py",
     *(f"data/formats/{path.name}" for path in sorted((Path(__file__).parents[1] / "data" / "formats").glob("*.py"))),
-    "data/sound_part.py",
-    "data/wav.py",
+    "data/recordings/sound_part.py",
+    "data/recordings/wav.py",
 )
 """The code that turns a file into samples."""
 
 FEATURE_MODULES = (
     *SOUND_MODULES,
-    "data/exact_features.py",
-    "data/pooling.py",
-    "data/pooling_blocks.py",
-    "compute/built_encoders.py",
-    "compute/checked_outputs.py",
-    "compute/encoding.py",
-    "compute/held_whole.py",
-    "compute/long_clips.py",
-    "compute/requests.py",
-    "compute/restoring.py",
-    "stages/embed.py",
-    "stages/embed_jobs.py",
+    "data/features/exact_features.py",
+    "data/features/pooling.py",
+    "data/features/pooling_blocks.py",
+    "compute/encoding/built_encoders.py",
+    "compute/component_checks/checked_outputs.py",
+    "compute/encoding/encoding.py",
+    "compute/encoding/held_whole.py",
+    "compute/encoding/long_clips.py",
+    "compute/encoding/requests.py",
+    "compute/scoring/restoring.py",
+    "stages/embedding/embed.py",
+    "stages/embedding/embed_jobs.py",
 )
 FEATURE_CODE = framework_digest(*FEATURE_MODULES)
 """The digest of the code that computes features, as this process has loaded it."""

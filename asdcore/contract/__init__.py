@@ -13,9 +13,8 @@ references      what a clip is compared with, domains, metrics
 training        a trainable encoder, and what it is given
 train_clips     the train normals that such an encoder learns from, and nothing else
 left_out_clips  the clips that the out-of-fold score of a train normal leaves out
+gain            what a recorder's gain does to an encoder's tokens
 long_sound      how long recordings reach views and encoders: in blocks
 additive        what makes a score divisible among features exactly
-onnx_graph      writes a formula as an ONNX graph
-onnx_functions  functions of NumPy and SciPy as ONNX
-onnx_quantiles  the normal quantile and angles as ONNX, in float64
+onnx/           writes formulas as ONNX
 """

@@ -8,7 +8,8 @@ A scorer has one of two, asked after ``fit``, ``fit_distances`` or ``restore``:
 * ``distance_weights(distances) -> {reference: (n_clips, n_train) float64}``, for a scorer whose score is a weighted sum
   of distances to train normals: which weight each one has. ``distances`` are as for ``score_distances``, in its
   ``metric``; inf marks a train normal that is left out, which gets the weight 0. The weighted sum is what ``score``
-  gives. The framework divides each distance among the features (:func:`asdcore.data.distance_shares.distance_shares`).
+  gives. The framework divides each distance among the features
+  (:func:`asdcore.data.features.distance_shares.distance_shares`).
 * ``feature_shares(features) -> {reference: (n_clips, ...) float64}``, for any other sum over features: the share of
   each feature, in the shape of ``features``. Over all features of a clip they add up to what ``score`` gives.
 

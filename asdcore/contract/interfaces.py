@@ -123,7 +123,8 @@ class Encoder(Protocol):
     Notes
     -----
     Optional: ``channels``, how many channels it reads: 1 (the default), or 2, near and far. A portfolio must give it a
-    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`).
+    view of as many. Optional: ``band_hertz(layer)``, the frequencies of its bands (:mod:`asdcore.contract.additive`);
+    ``gain``, what a recorder's gain does to its tokens (:mod:`asdcore.contract.gain`).
 
     Optional: ``model``, the torch.nn.Module that ``encode`` runs, with all its weights. What the encoder costs is
     counted on it, by hooks on a deep copy of the encoder: so ``encode`` takes it from ``self`` and calls its submodules
@@ -132,8 +133,7 @@ class Encoder(Protocol):
     Optional, both or neither: ``encode`` in two halves, so that the network never waits for the front end.
     ``prepare(audio)``: audio of one clip, as ``encode`` takes it -> whatever the network is given for that clip, in a
     thread that runs ahead. ``encode_prepared(prepared, layers)``: a list of those -> for each clip {layer: Tokens} as
-    of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for the encoder to run together as it
-    sees fit.
+    of one clip. On the CPU they come one at a time; elsewhere a chunk at once, for it to run together as it sees fit.
 
     Optional, both, with ``encode_prepared``, of an encoder that hears no sound and knows recordings by the SHA-256 of
     their files, such as features that were computed elsewhere: ``recordings``, the digests that it knows, and
@@ -153,7 +153,7 @@ class Encoder(Protocol):
     one of more seconds than ``longest``, of an encoder that takes far more memory than the clip (default: None).
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
-    and keeps 16 bits of a feature (:mod:`asdcore.data.exact_features`), the same on every processor and on a GPU.
+    and keeps 16 bits of a feature (:mod:`asdcore.data.features.exact_features`), the same on every processor and GPU.
 
     Optional, of what is registered, before it is built: ``files(checkpoint)``, for an encoder (or any other component)
     that reads more than the one file that its ``checkpoint`` names: the paths of all of them. Each then counts as part

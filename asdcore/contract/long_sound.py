@@ -4,7 +4,7 @@ A view with ``samplewise = True`` makes each of its samples from the samples of 
 with one block of a recording after the other. A view with :meth:`ViewInBlocks.hear_blocks`, and an encoder with
 :meth:`InBlocks.encode_blocks`, read a recording as they go, and as often as they need. So a run never holds a long
 recording. Any other view or encoder is given all of it, and only if it is short enough
-(:mod:`asdcore.compute.held_whole`).
+(:mod:`asdcore.compute.encoding.held_whole`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
-from asdcore.compute.fitted import Restored, revive
-from asdcore.compute.scoring import Cell, Recipe, Rows, Scores, Without, Work, combined
+from asdcore.compute.scoring.fitted import Restored, revive
+from asdcore.compute.scoring.scoring import Cell, Recipe, Rows, Scores, Without, Work, combined
 from asdcore.contract.additive import is_additive
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances import PreparedBank
+from asdcore.data.features.distances import PreparedBank
 from asdcore.detector.container import Container
 from asdcore.detector.feature_shares import Bank, Shares, check_sum, of_clip, usual
 from asdcore.detector.listen import Features
@@ -26,7 +25,7 @@ from asdcore.detector.verdict import Nearest
 from asdcore.errors import ManifestError, blamed, located
 from asdcore.frozen.inference.bit_checks import prove_probes
 from asdcore.portfolio import Named
-from asdcore.stages.score_new import Grids, Probe, grids, on_grids
+from asdcore.stages.scoring.score_new import Grids, Probe, grids, on_grids
 from asdcore.store.cache import rows_of
 from asdcore.store.fitted_state import unpack
 from asdcore.store.tables import FEATURES, FULL
@@ -92,7 +91,7 @@ class FrozenCell(Cell):
         rows: dict[str, NDArray[np.float32]] = {}
         for name in self._members:
             if name.startswith(f"store/features/{folder.name}/"):
-                frame = FEATURES.check(pl.read_parquet(BytesIO(self._container.read(name))))
+                frame = self._container.read_table(FEATURES, name)
                 rows |= rows_of(frame, f"{self._container.path}: {name} holds rows that are not features of a clip")
         if lost := [normal for normal in self.normals if normal not in rows]:
             raise ManifestError(f"{self._container.path} lacks the train features of {len(lost)} clips")

@@ -14,11 +14,11 @@ from tempfile import mkdtemp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from asdcore.compute.requests import Request
-from asdcore.compute.scoring import Recipe
+from asdcore.compute.encoding.requests import Request
+from asdcore.compute.scoring.scoring import Recipe
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, chosen, loaded
-from asdcore.detector.baselines import Baselines, KnownMachine
+from asdcore.detector.adapting.baselines import Baselines, KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.listen import Features, Given, Listener, checked_audio, frozen_listener, kernel_notes
@@ -26,7 +26,7 @@ from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
-from asdcore.stages import audio_empty_bands
+from asdcore.stages.notes_on_data import audio_empty_bands
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Detector:
 
         Scorers are proven when they are brought back. Encoders are not, since no recording travels along: a network
         in float32 may give other last digits on another processor. And which encoders hear bands without sound, since
-        its train clips have a lower rate than they (:mod:`asdcore.stages.audio_empty_bands`).
+        its train clips have a lower rate than they (:mod:`asdcore.stages.notes_on_data.audio_empty_bands`).
         """
         with chosen(self._plugins):
             empty = audio_empty_bands.notes(self._frozen.clips, self._plan.branches, self._plugins, None)

@@ -22,7 +22,7 @@ from asdcore.frozen.verifying.refusal import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE
-from asdcore.stages import audio_empty_bands
+from asdcore.stages.notes_on_data import audio_empty_bands
 from asdcore.store.fitted_state import read_state
 from asdcore.store.tables import CLIP_INDEX, FULL, read_table
 

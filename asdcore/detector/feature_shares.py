@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.compute.scoring import Rows, Without
+from asdcore.compute.scoring.scoring import Rows, Without
 from asdcore.contract.additive import DISTANCE_WEIGHTS, FEATURE_SHARES, ROUNDING
-from asdcore.data.distance_shares import distance_shares
-from asdcore.data.distances import distances
+from asdcore.data.features.distance_shares import distance_shares
+from asdcore.data.features.distances import distances
 from asdcore.errors import PluginError
 
 Floats = NDArray[np.float64]

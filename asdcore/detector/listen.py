@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.components.checkpoints import CHECKPOINT
-from asdcore.compute import encoding
+from asdcore.compute.encoding import encoding
+from asdcore.compute.encoding.requests import Request
 from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
-from asdcore.compute.requests import Request
-from asdcore.compute.scoring import Recipe
+from asdcore.compute.scoring.scoring import Recipe
 from asdcore.contract.plugins import Plugins
-from asdcore.data.audio import LOUDEST
-from asdcore.data.recording_kind import RecordingKind
-from asdcore.data.sample_rates import RATES
+from asdcore.data.clip_index.recording_kind import RecordingKind
+from asdcore.data.recordings.audio import LOUDEST
+from asdcore.data.recordings.sample_rates import RATES
 from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Branch, Portfolio
-from asdcore.stages.embed import requests_of
-from asdcore.stages.score_jobs import features_recipe
+from asdcore.stages.embedding.embed import requests_of
+from asdcore.stages.scoring.score_jobs import features_recipe
 from asdcore.store.cache import Store
 
 NOWHERE = Store(Path("detector"))

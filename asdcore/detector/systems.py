@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.compute.clip_by_clip import Call, Step
-from asdcore.compute.scoring import Scores
+from asdcore.compute.component_checks.clip_by_clip import Call, Step
+from asdcore.compute.scoring.scoring import Scores
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.contributions import contributions
 from asdcore.portfolio import Branch, Portfolio, System

@@ -20,8 +20,8 @@ from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
 from asdcore.evidence.look import Look, Verdict, results_in, truth_in
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import recipe_digest
-from asdcore.store.hash_chain import Line
+from asdcore.store.digests.digest import recipe_digest
+from asdcore.store.digests.hash_chain import Line
 
 NEEDED = ("set", "system", "official_score")
 SCORES = ("official_score", "mean_auc", "mean_pauc")

@@ -3,7 +3,7 @@
 A choice made by looking at labels is worth less the more often one has looked, and a rejected result is evidence, too.
 So every evaluation is appended (a *look*) before its result is shown: what was evaluated, its digests, the hypothesis
 if there was one, and the results. A verdict, kept or rejected, may come at once or later, as an entry of its own.
-:mod:`asdcore.store.hash_chain` describes the chain. Lines that earlier versions wrote still count as looks.
+:mod:`asdcore.store.digests.hash_chain` describes the chain. Lines that earlier versions wrote still count as looks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.look import Look, Verdict, evaluated_in, results_in, truth_in
 from asdcore.store.cache import Store, default_store
-from asdcore.store.hash_chain import Chain, Line, append, read_chain
+from asdcore.store.digests.hash_chain import Chain, Line, append, read_chain
 from asdcore.version import __version__
 
 LOOK, JUDGEMENT, PLAN = "look", "verdict", "plan"

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import polars as pl
 
 from asdcore.runs.folder import Run
-from asdcore.store.digest import table_digest
-from asdcore.store.hash_chain import Line
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.digest import table_digest
+from asdcore.store.digests.hash_chain import Line
+from asdcore.store.digests.sealed_json import FIELD
 from asdcore.store.tables import GROUND_TRUTH
 
 Verdict = Literal["kept", "rejected"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from asdcore.evidence.ledger import Ledger
 from asdcore.evidence.look import results_in, truth_in
-from asdcore.store.hash_chain import Line
+from asdcore.store.digests.hash_chain import Line
 
 
 def negative_evidence(ledger: Ledger) -> list[dict[str, Any]]:

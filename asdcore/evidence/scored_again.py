@@ -15,7 +15,9 @@ from asdcore.contract.plugins import Plugins, installed
 from asdcore.held_out import Networks
 from asdcore.portfolio import Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
-from asdcore.stages import calibrate, embed, score
+from asdcore.stages import calibrate
+from asdcore.stages.embedding import embed
+from asdcore.stages.scoring import score
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.table_files import write_parquet
-from asdcore.compute.scoring import combined
+from asdcore.compute.scoring.scoring import combined
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError, did_you_mean
 from asdcore.held_out import Networks
 from asdcore.portfolio import Branch, parse_portfolio
 from asdcore.runs.folder import Run, load_run
-from asdcore.stages.score_jobs import features_recipe
-from asdcore.store.atomic import atomic_path, fresh_folder
+from asdcore.stages.scoring.score_jobs import features_recipe
 from asdcore.store.cache import FeatureSet, Store
+from asdcore.store.disk.atomic import atomic_path, fresh_folder
 
 Floats = NDArray[np.float32]
 

@@ -19,8 +19,8 @@ from asdcore.exchange.vectors import Floats, read_vectors
 from asdcore.resources.add import add
 from asdcore.resources.entries import ID, Resource
 from asdcore.resources.registry import content_digest, open_registry, resource_folder
-from asdcore.store.atomic import disk_trouble, scratch
 from asdcore.store.cache import Store, default_store
+from asdcore.store.disk.atomic import disk_trouble, scratch
 
 ENCODER = "imported"
 FILE = "features.safetensors"

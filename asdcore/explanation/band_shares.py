@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.compute.built_encoders import built_encoder
-from asdcore.compute.requests import Output, Request
+from asdcore.compute.encoding.built_encoders import built_encoder
+from asdcore.compute.encoding.requests import Output, Request
 from asdcore.contract.additive import BAND_HERTZ, is_additive
 from asdcore.contract.plugins import chosen
-from asdcore.data.pooled_bands import by_band
-from asdcore.detector.baselines import Baselines
+from asdcore.data.features.pooled_bands import by_band
+from asdcore.detector.adapting.baselines import Baselines
 from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.verdict import Verdict

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import recording_path
-from asdcore.data.audio import decode, resample
+from asdcore.data.recordings.audio import decode, resample
 from asdcore.detector.detector import Detector
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import part_name, part_of, recording_path, seconds_text
-from asdcore.data.audio import AudioFacts, decode_new
+from asdcore.data.recordings.audio import AudioFacts, decode_new
 from asdcore.detector.detector import Detector
 from asdcore.detector.export import export
 from asdcore.detector.load import load_detector

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.drawing.colours import BLUE, GREY, ORANGE
 from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.explanation.explanation import Explanation
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 
 SUFFIXES = (".png", ".svg")
 WIDTH, HEIGHT = 420, 190

@@ -37,9 +37,9 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
 from asdcore.runs.portions import TablePortions
-from asdcore.store.atomic import json_text
 from asdcore.store.cache import FeatureSet, Store
-from asdcore.store.digest import bytes_digest, recipe_digest
+from asdcore.store.digests.digest import bytes_digest, recipe_digest
+from asdcore.store.disk.atomic import json_text
 from asdcore.version import __version__
 
 

@@ -26,12 +26,12 @@ from asdcore.basics.paths import given_path
 from asdcore.basics.paths import places as named
 from asdcore.cluster.connection import Cluster, check_workers, connected, seen_by
 from asdcore.components.readers import ListsClips, build_lister, left_out_by, year_of
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.compute.kernels import KernelChange
-from asdcore.compute.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restricted
-from asdcore.data.audio import AudioFacts
-from asdcore.data.clips import completed, looked_at
-from asdcore.data.noticed import Noticed, noticing
+from asdcore.data.clip_index.clips import completed, looked_at
+from asdcore.data.clip_index.noticed import Noticed, noticing
+from asdcore.data.recordings.audio import AudioFacts
 from asdcore.errors import DataError
 from asdcore.execution import run_jobs
 from asdcore.frozen.inference.bit_checks import kernels_named, prove_features, prove_recipes, prove_tables, proven_notes
@@ -68,12 +68,12 @@ from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import Run, load_run
 from asdcore.runs.writing import write_run
-from asdcore.stages import embed
 from asdcore.stages.decide import check_attainable
-from asdcore.stages.notes import notes_on
-from asdcore.store.atomic import disk_trouble
+from asdcore.stages.embedding import embed
+from asdcore.stages.notes_on_data.notes import notes_on
 from asdcore.store.cache import Store
-from asdcore.store.exclusive_folder import claimed
+from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.exclusive_folder import claimed
 from asdcore.store.tables import CELL, CLIP_INDEX
 from asdcore.submission.package import write_scores
 

@@ -29,7 +29,7 @@ from asdcore.frozen.verifying.recomputed_sample import prove, recomputed_note, u
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE, load_run
 from asdcore.store.cache import default_store
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 from asdcore.version import __version__
 
 

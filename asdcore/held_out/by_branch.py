@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from asdcore.compute.scoring import takes_without
+from asdcore.compute.scoring.scoring import takes_without
 from asdcore.held_out.dependence import Reach
 from asdcore.held_out.plan import HeldOut
 from asdcore.held_out.run_record import folds_note, record, record_notes, seen_entry

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.compute.recipes import framework_digest, library_versions
-from asdcore.compute.scoring import Recipe, load_features
+from asdcore.compute.scoring.scoring import Recipe, load_features
 from asdcore.held_out.dependence import Reach, reaches
 from asdcore.held_out.plan import HeldOut
 from asdcore.held_out.recording_order import Places
@@ -64,7 +64,7 @@ def kept(features: Recipe, train: tuple[str, ...], given: Places, store: Store) 
         "kind": "ranges",
         "features": [[[folder.name, weight] for folder, weight in terms] for terms in features],
         "train": [list(train), list(given.domain), list(given.order or ())],
-        "framework": framework_digest("compute/scoring.py", "held_out/dependence.py"),
+        "framework": framework_digest("compute/scoring/scoring.py", "held_out/dependence.py"),
         "libraries": library_versions(),
     }
     return Kept(features, train, given, store.root, store.ranges_path(recipe) if given.measured else None)

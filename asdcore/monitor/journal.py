@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import DataError, StoreError
-from asdcore.store.atomic import disk_trouble
-from asdcore.store.file_locks import Lock, take
+from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.file_locks import Lock, take
 
 BEGIN, HEARING, WINDOW, DONE, NOTE = "monitor", "hearing", "window", "recording", "note"
 ELSEWHERE = "another file with --log. What was heard is kept: the same command goes on from there"

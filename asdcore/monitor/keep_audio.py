@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.errors import StoreError
-from asdcore.store.atomic import atomic_path
+from asdcore.store.disk.atomic import atomic_path
 
 Sound = NDArray[np.float32]
 

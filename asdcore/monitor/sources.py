@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from asdcore.basics.paths import UNREAD, is_recording, walked
 from asdcore.basics.recording_parts import recording_path
-from asdcore.data.audio import opened
+from asdcore.data.recordings.audio import opened
 from asdcore.errors import DataError
 
 Sound = NDArray[np.float32]

@@ -16,7 +16,8 @@ class KnownFaults(Strict):
 
     system, chosen_from : the system that the weights moved away from, and the digests of the portfolios whose branches
     were the candidates. moved : the share of the say that moved. faults : {SHA-256 of a clip: the kind of its fault}.
-    sounds : the digests of their sound (:mod:`asdcore.data.sound_digest`), which copies in other formats share.
+    sounds : the digests of their sound (:mod:`asdcore.data.recordings.sound_digest`), which copies in other formats
+    share.
     """
 
     system: str

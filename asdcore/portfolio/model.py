@@ -26,7 +26,7 @@ from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold,
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
 from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.windows import Windows, windows_of
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 
 MOST_TRIALS = 10_000
 

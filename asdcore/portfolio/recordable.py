@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asdcore.store.canonical import MAX_INTEGER
+from asdcore.store.digests.canonical import MAX_INTEGER
 
 
 def check_recordable(value: Any, where: str = "") -> None:

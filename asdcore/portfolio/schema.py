@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from asdcore.data.pooling import complete
+from asdcore.data.features.pooling import complete
 from asdcore.errors import PortfolioError
 from asdcore.fusion import branches_named
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, without_none

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.errors import StoreError
-from asdcore.store.digest import bytes_digest
+from asdcore.store.digests.digest import bytes_digest
 from asdcore.store.fitted_state import Kept, pack, read_state
 
 KIND = "trained encoder"

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from asdcore.components.build import build
-from asdcore.compute.encoding import tokens_of_clip
+from asdcore.compute.encoding.encoding import tokens_of_clip
 from asdcore.compute.recipes import pooling_recipe
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import Tokens
-from asdcore.data.pooling import pool
+from asdcore.data.features.pooling import pool
 from asdcore.errors import AsdcoreError, PortfolioError, blamed, located
 from asdcore.portfolio import Branch, EncoderChoice, Portfolio, load_portfolio
 from asdcore.preflight.briefly_trained import encoder_that_encodes

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.compute.encoding import waveform
-from asdcore.data.audio import resample
+from asdcore.compute.encoding.encoding import waveform
+from asdcore.data.recordings.audio import resample
 from asdcore.data.synth.draws import generator
 from asdcore.data.synth.probes import FAULTS, heard
 from asdcore.data.synth.signals import SAMPLE_RATE, decibels

@@ -32,11 +32,11 @@ import polars as pl
 
 from asdcore.basics.paths import given_path
 from asdcore.components.readers import reader_of
-from asdcore.compute.encoding import view_channels
+from asdcore.compute.encoding.encoding import view_channels
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import decode
-from asdcore.data.clips import completed
-from asdcore.data.differing_clips import spread
+from asdcore.data.clip_index.clips import completed
+from asdcore.data.clip_index.differing_clips import spread
+from asdcore.data.recordings.audio import decode
 from asdcore.data.synth.probes import FAULTS
 from asdcore.errors import AsdcoreError, DataError, PortfolioError, located
 from asdcore.portfolio import Component, Portfolio, load_portfolio
@@ -106,7 +106,7 @@ def audit_views(
         A dataset reader such as ``"dcase2026"``; by default the portfolio's.
     clips : int, optional
         Train normals of each machine, section and domain, spread over its recordings
-        (:func:`asdcore.data.differing_clips.spread`).
+        (:func:`asdcore.data.clip_index.differing_clips.spread`).
     level_db : float, optional
         RMS of a fault relative to the clip's, in dB at the near microphone, from -60 to 20.
     progress : Progress, optional

@@ -1,29 +1,18 @@
 """Write the report: how good runs are and why, as one self-contained HTML file.
 
-reported_runs   opens the runs, and notes what is missing
-labels          gets their labels; each look is logged
-statistics      intervals, pairwise differences and ledger entries
-machines        distributions, ROC curves and the highest clips of each machine
-machines_shown  what the page shows of them
-pictures        their spectrograms and sound
-shares          what adds up to the scores of the clips shown
-explained       which band and seconds of them stand out
-branches        correlations, and the contribution of each part
-maps            maps of features
-point_labels    one label for points that lie on one another
-thresholds      rates of false positives, promised and observed
-trials          the table of trials
-cost            the cost of systems
-provenance      where the results come from
-summary         all of it in sentences
+reported_runs  opens the runs, and notes what is missing
+labels         gets their labels; each look is logged
+statistics     intervals, pairwise differences and ledger entries
+machines/      each machine: distributions, ROC curves, the highest clips with their sound and what stands out
+sections/      branches, maps, thresholds, trials, cost, provenance, a summary
 
-content         rows for the charts, texts for the template
-charts/         the Vega-Lite charts
-vega            the Vega libraries that a page holds
-page            the page with all of this inside
+content        rows for the charts, texts for the template
+charts/        the Vega-Lite charts
+vega           the Vega libraries that a page holds
+page           the page with all of this inside
 
-paper_tables    tables for a paper
-latex           how LaTeX tables are written
+paper_tables   tables for a paper
+latex          how LaTeX tables are written
 """
 
 from __future__ import annotations
@@ -35,17 +24,18 @@ from asdcore.basics.paths import path_or
 from asdcore.basics.paths import places as optional
 from asdcore.errors import StoreError
 from asdcore.progress import Progress, Silent
-from asdcore.reporting import maps, page, paper_tables
+from asdcore.reporting import page, paper_tables
 from asdcore.reporting.content import gather
-from asdcore.reporting.explained import check_count
-from asdcore.reporting.machines_shown import show_machines
+from asdcore.reporting.machines.explained import check_count
+from asdcore.reporting.machines.machines_shown import show_machines
 from asdcore.reporting.reported_runs import Subject, open_subjects, places
+from asdcore.reporting.sections import maps
 from asdcore.reporting.statistics import Statistics, compute_statistics
 from asdcore.runs.folder import REPORT_FILE, Run
 from asdcore.runs.trials import Trials, opened
-from asdcore.store.atomic import check_writable, write_text
-from asdcore.store.own_files import check_noted
-from asdcore.store.sealed_json import is_sealed_page, seal_page
+from asdcore.store.digests.sealed_json import is_sealed_page, seal_page
+from asdcore.store.disk.atomic import check_writable, write_text
+from asdcore.store.disk.own_files import check_noted
 
 __all__ = ["REPORT_FILE", "report"]
 

@@ -9,20 +9,20 @@ from typing import Any
 from asdcore.basics.digits import rounded
 from asdcore.compute.threads import single_threaded
 from asdcore.errors import AsdcoreError
-from asdcore.reporting.branches import contributions, rank_correlations, trade_off
-from asdcore.reporting.cost import costs
-from asdcore.reporting.machines import Cell
-from asdcore.reporting.machines_shown import MachinesShown
-from asdcore.reporting.maps import clip_parts, feature_recipes, map_parts
-from asdcore.reporting.pictures import tail_pictures
-from asdcore.reporting.point_labels import named
-from asdcore.reporting.provenance import origin
+from asdcore.reporting.machines.machines import Cell
+from asdcore.reporting.machines.machines_shown import MachinesShown
+from asdcore.reporting.machines.pictures import tail_pictures
+from asdcore.reporting.machines.shares import shown_in
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
-from asdcore.reporting.shares import shown_in
+from asdcore.reporting.sections.branches import contributions, rank_correlations, trade_off
+from asdcore.reporting.sections.cost import costs
+from asdcore.reporting.sections.maps import clip_parts, feature_recipes, map_parts
+from asdcore.reporting.sections.point_labels import named
+from asdcore.reporting.sections.provenance import origin
+from asdcore.reporting.sections.summary import headline, matrix
+from asdcore.reporting.sections.thresholds import promises
+from asdcore.reporting.sections.trials import trials_table
 from asdcore.reporting.statistics import Statistics, ledger_excerpt
-from asdcore.reporting.summary import headline, matrix
-from asdcore.reporting.thresholds import promises
-from asdcore.reporting.trials import trials_table
 from asdcore.version import __version__
 
 Places = Mapping[Cell, str]

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.metrics import harmonic_mean
+from asdcore.evidence.official_scores.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics
-from asdcore.store.own_files import write_noted
+from asdcore.store.disk.own_files import write_noted
 
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 

@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from asdcore.errors import AsdcoreError
-from asdcore.store.atomic import write_text
 from asdcore.store.cache import default_store
-from asdcore.store.digest import bytes_digest
+from asdcore.store.digests.digest import bytes_digest
+from asdcore.store.disk.atomic import write_text
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from asdcore.errors import ResourceError
 from asdcore.resources.checkpoint_files import checkpoint_files
 from asdcore.resources.entries import File, Resource, entry_text, make_entry
 from asdcore.resources.registry import Registry, content_digest, difference, folder_files, resource_folder
-from asdcore.store.atomic import atomic_path, write_text
+from asdcore.store.disk.atomic import atomic_path, write_text
 
 NEEDED = ("source", "licence", "plugin")
 OWN = "own"

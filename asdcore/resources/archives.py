@@ -28,8 +28,8 @@ from asdcore.progress import Progress, Silent
 from asdcore.resources.downloads import FIRST, fetch
 from asdcore.resources.entries import File, Resource
 from asdcore.resources.registry import Registry, content_digest, resource_folder
-from asdcore.store.atomic import check_writable, disk_trouble, fresh_folder, write_json
-from asdcore.store.zips import DamagedError, blocks_of, opened_zip
+from asdcore.store.disk.atomic import check_writable, disk_trouble, fresh_folder, write_json
+from asdcore.store.disk.zips import DamagedError, blocks_of, opened_zip
 
 NOTES = ".archives.json"
 SPLITS = ("dev", "train", "eval")

@@ -27,9 +27,9 @@ from asdcore.errors import ResourceError
 from asdcore.progress import Progress, Silent
 from asdcore.resources.entries import File, Resource
 from asdcore.resources.registry import PART, can_fetch, content_digest, difference, how_to_get, resource_folder
-from asdcore.store.atomic import disk_trouble, write_text
-from asdcore.store.file_locks import Lock, take
-from asdcore.store.zips import unreadable
+from asdcore.store.disk.atomic import disk_trouble, write_text
+from asdcore.store.disk.file_locks import Lock, take
+from asdcore.store.disk.zips import unreadable
 from asdcore.version import __version__
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)

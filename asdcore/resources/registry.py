@@ -26,7 +26,7 @@ from asdcore.contract.source_code.folder_files import tree_files
 from asdcore.errors import ResourceError
 from asdcore.resources.entries import File, Resource, load_entry
 from asdcore.store.cache import default_store
-from asdcore.store.digest import file_digest
+from asdcore.store.digests.digest import file_digest
 
 FOLDER_ALGORITHM = "sha256-folder-v1"
 PART = ".part"

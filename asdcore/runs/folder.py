@@ -19,7 +19,7 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, PortfolioError, StoreError
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.record import RunRecord, check_record
-from asdcore.store.sealed_json import FIELD, is_sealed
+from asdcore.store.digests.sealed_json import FIELD, is_sealed
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, DECISIONS, SCORES, SYSTEMS, Table, read_digested
 
 TABLES: dict[str, Table] = {

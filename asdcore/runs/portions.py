@@ -15,7 +15,7 @@ import polars as pl
 from asdcore.errors import StoreError
 from asdcore.runs.folder import TABLES, Run
 from asdcore.store import ordered_tables
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import CELL, Table
 
 Beside = tuple[pl.DataFrame, dict[str, pl.DataFrame]]

@@ -2,9 +2,9 @@
 
 A run keeps them in its clip index. There that of a window says which recording it is cut from, and where; here the
 window's own samples are digested, so that a file with the same stretch is recognized, too. The digests lie in the
-run's store beside the digests of the files (:mod:`asdcore.data.remembered_facts`). Recordings that are not there, or
-have changed since, are read; those that are gone have none. Windows have a table of their own: in that of recordings
-they would take the place of these, which the next run would read again.
+run's store beside the digests of the files (:mod:`asdcore.data.clip_index.remembered_facts`). Recordings that are not
+there, or have changed since, are read; those that are gone have none. Windows have a table of their own: in that of
+recordings they would take the place of these, which the next run would read again.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.data.audio import AudioFacts, inspect_audio
-from asdcore.data.remembered_facts import Memory, read_or_remembered, remembering
-from asdcore.data.same_sound import SOUND
+from asdcore.data.clip_index.remembered_facts import Memory, read_or_remembered, remembering
+from asdcore.data.recordings.audio import AudioFacts, inspect_audio
+from asdcore.data.recordings.same_sound import SOUND
 from asdcore.errors import DataError
 from asdcore.runs.folder import Run
 from asdcore.store.cache import Store

@@ -19,9 +19,9 @@ from typing import Any
 from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, StoreError
 from asdcore.runs.folder import EVALUATION_FILE, REPORT_FILE, RUN_FILE, TRIALS_FILE, Run, load_run
-from asdcore.store.atomic import check_writable, json_text, write_bytes
-from asdcore.store.digest import recipe_digest
-from asdcore.store.sealed_json import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
+from asdcore.store.digests.digest import recipe_digest
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, is_sealed_file, is_sealed_page, seal, unsealed
+from asdcore.store.disk.atomic import check_writable, json_text, write_bytes
 
 SCHEMA = 1
 FOLDER = "seed-"

@@ -14,7 +14,7 @@ from asdcore.contract.source_code.files import files_digest, framework_files
 from asdcore.held_out import NONE, Networks
 from asdcore.portfolio import Portfolio
 from asdcore.store.cache import Store
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.digests.digest import TABLE_ALGORITHM, table_digest
 from asdcore.version import __version__
 
 

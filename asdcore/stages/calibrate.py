@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from asdcore.basics.rounding import settled
 from asdcore.components.build import build
-from asdcore.compute.checked_outputs import finite, one_value_each
-from asdcore.compute.clip_by_clip import Call, Looks, Step
-from asdcore.compute.clip_order import BranchRows, ClipOrder
+from asdcore.compute.component_checks.checked_outputs import finite, one_value_each
+from asdcore.compute.component_checks.clip_by_clip import Call, Looks, Step
+from asdcore.compute.scoring.clip_order import BranchRows, ClipOrder
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import blamed, located, warned
 from asdcore.portfolio import Branch, Component

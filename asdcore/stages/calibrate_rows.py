@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.compute.clip_order import ClipOrder, bounds_of, cells_of, models_of
+from asdcore.compute.scoring.clip_order import ClipOrder, bounds_of, cells_of, models_of
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]

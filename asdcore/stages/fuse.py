@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from asdcore.basics.rounding import Grid, settled
 from asdcore.components.build import build
-from asdcore.compute.checked_outputs import finite, one_value_each
-from asdcore.compute.clip_by_clip import Call, Looks, Step
+from asdcore.compute.component_checks.checked_outputs import finite, one_value_each
+from asdcore.compute.component_checks.clip_by_clip import Call, Looks, Step
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import DataError, PluginError, blamed, did_you_mean, located
 from asdcore.fusion import Normals, fit_fusion

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.compute.clip_order import BranchRows, ClipOrder, Whole, bounds_of, cells_of, models_of
+from asdcore.compute.scoring.clip_order import BranchRows, ClipOrder, Whole, bounds_of, cells_of, models_of
 from asdcore.store.tables import FULL
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.components.readers import ListsClips
-from asdcore.data.clips import completed
-from asdcore.data.noticed import Noticed, noticing
-from asdcore.data.remembered_facts import Memory, remembering
+from asdcore.data.clip_index.clips import completed
+from asdcore.data.clip_index.noticed import Noticed, noticing
+from asdcore.data.clip_index.remembered_facts import Memory, remembering
 from asdcore.store.cache import Store
 from asdcore.store.tables import CLIP_INDEX
 

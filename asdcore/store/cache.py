@@ -29,12 +29,12 @@ import polars as pl
 
 from asdcore.basics.paths import path_of_variable
 from asdcore.errors import StoreError
-from asdcore.store.atomic import remove_orphans
-from asdcore.store.digest import recipe_digest, table_digest
-from asdcore.store.even_shards import read_even
+from asdcore.store.digests.digest import recipe_digest, table_digest
+from asdcore.store.disk.atomic import remove_orphans
+from asdcore.store.disk.shared_disk import soon
 from asdcore.store.score_chunks import lacking
-from asdcore.store.shard_names import each_shard, forget, repair, shards_of_clips
-from asdcore.store.shared_disk import soon
+from asdcore.store.shards.even_shards import read_even
+from asdcore.store.shards.shard_names import each_shard, forget, repair, shards_of_clips
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
@@ -74,7 +74,7 @@ class Store:
 
     @property
     def recordings(self) -> Path:
-        """What recordings are known to be; see :mod:`asdcore.data.remembered_facts`."""
+        """What recordings are known to be; see :mod:`asdcore.data.clip_index.remembered_facts`."""
         return self.root / "recordings"
 
     @property

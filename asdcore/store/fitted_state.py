@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from asdcore.basics.parse import parse_json
 from asdcore.errors import LostDiskError, PluginError, StoreError
-from asdcore.store.atomic import write_bytes
-from asdcore.store.canonical import canonical_json
-from asdcore.store.lost_disk import answering
-from asdcore.store.shared_disk import is_regular, unstale
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.disk.atomic import write_bytes
+from asdcore.store.disk.lost_disk import answering
+from asdcore.store.disk.shared_disk import is_regular, unstale
 
 FORMAT = 1
 KEY = "asdcore"

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.table_files import parquet_in_batches
-from asdcore.store.digest import columns_digest, numbers_bytes
+from asdcore.store.digests.digest import columns_digest, numbers_bytes
+from asdcore.store.disk.shared_disk import is_regular
 from asdcore.store.tables import Dtype, Table, stored_digest
 
 PORTION = 1 << 12
@@ -29,6 +30,8 @@ def ordered_digest(table: Table, path: Path) -> str | None:
     """
     import pyarrow
 
+    if not is_regular(path):  # a pipe could be read for ever
+        return None
     try:
         shape = _shape(table, path)
         if shape is None:
@@ -41,7 +44,7 @@ def ordered_digest(table: Table, path: Path) -> str | None:
         )
         digest = columns_digest(rows, columns)
         return digest if digest == stored_digest(path) else None
-    except (OSError, pyarrow.ArrowException, pl.exceptions.PolarsError):
+    except (OSError, pyarrow.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
 
 

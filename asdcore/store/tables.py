@@ -14,10 +14,10 @@ import polars as pl
 
 from asdcore.basics import table_files
 from asdcore.errors import StoreError
-from asdcore.store.atomic import atomic_path
-from asdcore.store.digest import TABLE_ALGORITHM, table_digest
-from asdcore.store.lost_disk import answering
-from asdcore.store.shared_disk import appears, is_regular, unstale
+from asdcore.store.digests.digest import TABLE_ALGORITHM, table_digest
+from asdcore.store.disk.atomic import atomic_path
+from asdcore.store.disk.lost_disk import answering
+from asdcore.store.disk.shared_disk import appears, is_regular, unstale
 
 Dtype = pl.DataType | type[pl.DataType]
 
@@ -105,8 +105,9 @@ CLIP_INDEX = Table(
     if_known={"unit": pl.String, "sound": pl.String},
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
-:mod:`asdcore.data.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table says it.
-``sound`` is the digest of the samples (:mod:`asdcore.data.same_sound`); runs add it to what a dataset reader lists."""
+:mod:`asdcore.data.clip_index.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table
+says it. ``sound`` is the digest of the samples (:mod:`asdcore.data.recordings.same_sound`); runs add it to what a
+dataset reader lists."""
 
 GROUND_TRUTH = Table(
     "ground truth",
@@ -221,7 +222,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
             return unstale(lambda: table_files.read_parquet(path), path)
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(f"{path} cannot be read as Parquet ({error}): cut short or overwritten. {repair}") from error
 
 

@@ -20,7 +20,7 @@ from asdcore.errors import AsdcoreError, DataError, StoreError, did_you_mean
 from asdcore.portfolio import parse_portfolio
 from asdcore.preflight.complexity import complexity as complexity_of
 from asdcore.runs.folder import EVALUATION_FILE, Run
-from asdcore.store.atomic import check_writable, fresh_folder, write_bytes
+from asdcore.store.disk.atomic import check_writable, fresh_folder, write_bytes
 from asdcore.submission.archive import pack, zip_bytes
 from asdcore.submission.chosen_systems import chosen_systems, opened, shared_score_files
 from asdcore.submission.layout import (

@@ -238,6 +238,7 @@ FAULTS: dict[str, dict[str, Method]] = {
         "check_sample_rate": with_attributes(sample_rate=16000.0),
         "check_layers": with_attributes(layers=[]),
         "check_channels": with_attributes(channels=True),
+        "check_gain": with_attributes(gain="none"),
         "check_one_tokens_per_layer": encoder(lambda patches, layers: {0: Tokens(patches[..., 0])}),
         "check_one_clip_and_a_batch": encoder(lambda patches, layers: {0: Tokens(patches[:1])}),
         "check_short_and_long_clips": with_attributes(only_long_clips),
@@ -315,6 +316,15 @@ def test_fault_fails_its_check(kind: str, check: str) -> None:
 def test_a_view_that_says_two_channels_must_give_two() -> None:
     with pytest.raises(AssertionError, match=r"gave \(16000,\) float32, not \(2, 16000\) float32"):
         checks("view")["check_waveform_shape_and_type"](view(lambda waveform: waveform, channels=2))
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"), [("dB", "gain is 'dB', none of 'none', 'offset', 'factor'"), ("factor", "0")]
+)
+def test_what_an_encoder_says_of_gain_is_tried(gain: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        checks("encoder")["check_gain"](with_attributes(gain=gain))
+    checks("encoder")["check_gain"](with_attributes(gain=None))
 
 
 def test_an_encoder_of_two_channels_is_given_two() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asdcore.basics.digits import fixed, rounded
-from asdcore.cli import terminal
+from asdcore.cli.output import terminal
 from asdcore.evidence.selection.outcome import points
 
 DECIMALS = st.integers(0, 6)

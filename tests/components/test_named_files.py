@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from asdcore.components.named_files import by_content, held, modules_named, paths_named, released, tree_digest
-from asdcore.compute.recordings_out_of_reach import check_apart
+from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import Component
 from asdcore.errors import PortfolioError, ResourceError
 from asdcore.portfolio import Choice, Named
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 
 THEIRS = Component("encoder", "theirs", object, "theirs", "their-plugin", "1", None)
 BUNDLED = Component("scorer", "knn", object, "asdcore_plugins.scorers.knn", "asdcore", "1", None)

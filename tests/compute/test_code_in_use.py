@@ -14,8 +14,9 @@ from asdcore.compute.code_in_use import check_loaded
 from asdcore.contract.plugins import installed, restrict, restricted
 from asdcore.errors import PluginError
 from asdcore.portfolio import load_portfolio
-from asdcore.stages import embed, score
-from asdcore.stages.score_jobs import SCORING_CODE
+from asdcore.stages.embedding import embed
+from asdcore.stages.scoring import score
+from asdcore.stages.scoring.score_jobs import SCORING_CODE
 from asdcore.store.cache import Store
 
 PLUGIN = """

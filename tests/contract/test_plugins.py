@@ -22,7 +22,7 @@ from asdcore.contract import hookspecs, interfaces
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
 from asdcore.contract.source_code.files import source_digest
 from asdcore.errors import PluginError
-from asdcore.stages.embed_ahead import done_ahead
+from asdcore.stages.embedding.embed_ahead import done_ahead
 
 
 class Scorer:

@@ -36,7 +36,7 @@ from asdcore.data.synth.signals import (
     wander,
 )
 from asdcore.errors import AsdcoreError, DataError
-from asdcore.store.atomic import LOCK, _mine
+from asdcore.store.disk.atomic import LOCK, _mine
 
 TINY = PROFILES["tiny"]
 NAME = re.compile(r"section_00_(source|target)_(train|test)_(normal|anomaly)_(\d{4})_([a-z]+)_(\w+)\.wav")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import AsdcoreError
 from asdcore.resources import add as adding
 from asdcore.resources.registry import open_registry, resource_folder

@@ -13,7 +13,7 @@ import pytest
 
 import asdcore
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError, ManifestError, PluginError
 from asdcore_plugins.guards.tail import TailGuard
 from asdcore_plugins.normalizers.median_iqr import MedianIQR

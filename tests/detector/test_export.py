@@ -13,8 +13,8 @@ from asdcore.detector.container import open_container
 from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.manifest.signing import sign
 from asdcore.frozen.manifest.statement import PREDICATE, NothingToCheckError
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, seal, unsealed
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from asdcore.contract.plugins import installed
-from asdcore.data.pooling import POOLINGS
+from asdcore.data.features.pooling import POOLINGS
 from asdcore.detector.as_onnx.branches import able
 from asdcore.detector.as_onnx.poolings import WRITTEN
 from asdcore.fusion import FUSIONS

@@ -8,7 +8,7 @@ from asdcore.errors import EvaluationError
 from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
 from asdcore.evidence.look import Look
 from asdcore.evidence.negative_evidence import negative_evidence
-from asdcore.store.hash_chain import append
+from asdcore.store.digests.hash_chain import append
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import asdcore
 from asdcore import DataError, ManifestError, ResourceError
 from asdcore.cli import app
 from asdcore.preflight.complexity import complexity
-from asdcore.store.digest import file_digest
+from asdcore.store.digests.digest import file_digest
 
 
 def plan_on(name, pooling="mean", scorer="knn"):

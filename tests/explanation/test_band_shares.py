@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from asdcore.contract import additive
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.detector import feature_shares
-from asdcore.detector.baselines import Baselines
+from asdcore.detector.adapting.baselines import Baselines
 from asdcore.errors import PluginError
 from asdcore.explanation.band_shares import BandShares, band_shares
 from asdcore.explanation.sound_parts import Grid

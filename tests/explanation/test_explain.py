@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore.cli.explain import lines_of
-from asdcore.data.audio import decode
+from asdcore.cli.detectors.explain import lines_of
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.explanation.explained_file import explain_file
 

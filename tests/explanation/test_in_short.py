@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError
 from asdcore.explanation.in_short import BANDS, EXACT_SCORES, TIMES, in_short
 

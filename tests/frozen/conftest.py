@@ -21,9 +21,9 @@ from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import Verification
 from asdcore.runs.folder import TABLES, Run, load_run
 from asdcore.runs.writing import write_run
-from asdcore.store.atomic import write_bytes
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, seal, unsealed
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
+from asdcore.store.disk.atomic import write_bytes
 
 TIME = "2026-06-01T00:00:00Z"
 

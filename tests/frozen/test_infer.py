@@ -23,7 +23,8 @@ import soundfile
 
 import asdcore
 from asdcore.cli import main
-from asdcore.compute import encoding, recipes
+from asdcore.compute import recipes
+from asdcore.compute.encoding import encoding
 from asdcore.errors import DataError, DatasetError, ManifestError, StoreError
 from asdcore.frozen.freeze import freeze
 from asdcore.frozen.infer import SCORE_FILES, WORK, infer
@@ -31,7 +32,7 @@ from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.progress import Silent
 from asdcore.runs.folder import RUN_FILE, TABLES, Run, load_run
 from asdcore.runs.writing import write_run
-from asdcore.stages import embed
+from asdcore.stages.embedding import embed
 from asdcore.store.cache import FeatureSet
 from asdcore.store.fitted_state import read_state, write_state
 from asdcore.submission.layout import clip_name
@@ -267,7 +268,7 @@ def test_what_lies_beside_a_clip_and_how_it_is_called_change_no_byte(world, infe
 
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_how_many_clips_are_read_in_one_go_changes_no_byte(world, inferred, tmp_path, chunk, monkeypatch):
-    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", chunk)
+    monkeypatch.setattr("asdcore.stages.embedding.embed_jobs.CHUNK", chunk)
     assert contents(world.infer(world.evaluation, tmp_path / "out").folder) == contents(inferred.folder)
 
 
@@ -285,7 +286,7 @@ def test_one_sound_under_two_names_gets_one_score(world, tmp_path):
 
 @pytest.mark.parametrize("large", [1, 1 << 23])
 def test_a_silent_channel_is_noted_whether_a_clip_is_read_in_blocks_or_at_once(world, tmp_path, monkeypatch, large):
-    monkeypatch.setattr("asdcore.data.audio.LARGE", large)
+    monkeypatch.setattr("asdcore.data.recordings.audio.LARGE", large)
     shutil.copytree(world.evaluation, tmp_path / "data")
     clip = tmp_path / "data" / "fan" / "test" / "section_00_0004.wav"
     samples, rate = soundfile.read(clip)
@@ -335,7 +336,7 @@ sys.addaudithook(heard)
 AUDITED = """
 import sys
 from asdcore.cli import main
-from asdcore.stages import embed_jobs
+from asdcore.stages.embedding import embed_jobs
 
 embed_jobs.CHUNK = 4
 sys.argv[0] = "asdcore"
@@ -749,7 +750,7 @@ def test_a_machine_whose_clips_all_have_another_form_is_held_against_its_train_c
 
 
 def test_damaged_clips_are_all_named_at_once_with_nothing_written(world, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 3)
+    monkeypatch.setattr("asdcore.stages.embedding.embed_jobs.CHUNK", 3)
     shutil.copytree(world.evaluation, tmp_path / "data")
     clips = sorted((tmp_path / "data").glob("*/test/*"))
     whole = clips[0].read_bytes()
@@ -990,7 +991,7 @@ KILLED = """
 import os, signal, sys
 import scipy.stats, soxr, torch, transformers.audio_utils
 from asdcore.frozen.infer import infer
-from asdcore.stages import embed_jobs
+from asdcore.stages.embedding import embed_jobs
 
 replace, calls = os.replace, 0
 
@@ -1016,7 +1017,7 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done_and_the_next_goes_on(worl
     """What is visible changes only where a file is renamed, so it is killed at renames: one by lot, and the last."""
     renames, replace = [], os.replace
     with monkeypatch.context() as patch:
-        patch.setattr("asdcore.stages.embed_jobs.CHUNK", 4)
+        patch.setattr("asdcore.stages.embedding.embed_jobs.CHUNK", 4)
         patch.setattr(os, "replace", lambda *names: (renames.append(names), replace(*names))[1])
         world.infer(world.evaluation, tmp_path / "whole")
     n, moved = len(renames), [Path(target).parent == tmp_path / "whole" for _, target in renames]
@@ -1033,7 +1034,7 @@ def test_a_kill_at_any_moment_leaves_nothing_half_done_and_the_next_goes_on(worl
 
 
 def test_what_a_killed_inference_has_computed_is_not_computed_again(world, inferred, tmp_path, monkeypatch):
-    monkeypatch.setattr("asdcore.stages.embed_jobs.CHUNK", 4)
+    monkeypatch.setattr("asdcore.stages.embedding.embed_jobs.CHUNK", 4)
 
     def killed(*_):
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import pytest
 
 from asdcore.runs.folder import TABLES, load_run
 from asdcore.runs.writing import write_run
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.sealed_json import FIELD
 from benchmarks import processors
 from benchmarks.processors import EQUAL, LACKS, Board, Setting
 

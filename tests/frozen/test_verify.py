@@ -21,7 +21,7 @@ from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import CHANGED, EXTRA, MISSING, VERSION, grouped
 from asdcore.runs.folder import RUN_FILE, TABLES
 from asdcore.store.cache import FeatureSet
-from asdcore.store.sealed_json import FIELD, seal, unsealed
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
 
 EVERY = ["guarded/3DPrinter/00", "guarded/fan/00", "near/3DPrinter/00", "near/fan/00"]
 OF_THE_FAN = ["guarded/fan/00", "near/fan/00"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from asdcore.data.distances import distances
+from asdcore.data.features.distances import distances
 from asdcore.held_out.dependence import Reach, _cosines, _twice_ranked, reaches
 
 

@@ -8,7 +8,7 @@ import pytest
 import asdcore
 from asdcore import DatasetError
 from asdcore.contract.plugins import Component, installed
-from asdcore.data.clips import completed
+from asdcore.data.clip_index.clips import completed
 from asdcore.held_out import HeldOut, places
 from asdcore.held_out.run_record import record, record_notes
 from asdcore.portfolio import OutOfFold

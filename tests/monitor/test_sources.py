@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asdcore.data.audio import opened
+from asdcore.data.recordings.audio import opened
 from asdcore.errors import DataError
 from asdcore.monitor import sources
 from asdcore.monitor.sources import File, Folder, Pipe, Recording, Trouble, VanishedError, stamp_of

@@ -8,7 +8,7 @@ import pytest
 
 from asdcore.errors import PortfolioError
 from asdcore.portfolio import parse_portfolio
-from asdcore.store.canonical import MAX_INTEGER, canonical_json
+from asdcore.store.digests.canonical import MAX_INTEGER, canonical_json
 
 PLAN = {
     "name": "p",

@@ -8,11 +8,11 @@ import asdcore
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.preflight.complexity import complexity
 from asdcore.reporting.content import _official
-from asdcore.reporting.cost import costs
-from asdcore.reporting.provenance import origin
 from asdcore.reporting.reported_runs import open_subjects
+from asdcore.reporting.sections.cost import costs
+from asdcore.reporting.sections.provenance import origin
+from asdcore.reporting.sections.summary import headline, listed, matrix, percent
 from asdcore.reporting.statistics import Statistics
-from asdcore.reporting.summary import headline, listed, matrix, percent
 
 PLACES = {("fan", "00"): "fan", ("valve", "00"): "valve"}
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_counted_is_said_and_has_no_number(subject, monkeypatch):
     def refuse(plan):
         raise asdcore.ResourceError("the checkpoint is not here.")
 
-    monkeypatch.setattr("asdcore.reporting.cost.complexity", refuse)
+    monkeypatch.setattr("asdcore.reporting.sections.cost.complexity", refuse)
     rows, notes = costs(subject)
     assert (rows[0]["macs"], rows[0]["parameters"]) == (None, None)
     assert notes == [f"Counting the MACs of {subject.name} failed here: the checkpoint is not here."]

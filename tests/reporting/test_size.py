@@ -11,9 +11,9 @@ import polars as pl
 import soundfile
 
 from asdcore.reporting import page
-from asdcore.reporting.machines import TAIL, brief, machine_parts
-from asdcore.reporting.maps import chosen, clip_parts, principal_axes
-from asdcore.reporting.pictures import tail_pictures
+from asdcore.reporting.machines.machines import TAIL, brief, machine_parts
+from asdcore.reporting.machines.pictures import tail_pictures
+from asdcore.reporting.sections.maps import chosen, clip_parts, principal_axes
 
 MACHINES, SYSTEMS, FEATURES = 9, 8, 4
 LIMIT = 5_000_000

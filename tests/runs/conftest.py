@@ -7,7 +7,7 @@ import pytest
 import asdcore
 from asdcore.runs.folder import TABLES
 from asdcore.runs.writing import write_run
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.sealed_json import FIELD
 
 
 @pytest.fixture(scope="session")

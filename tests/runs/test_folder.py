@@ -19,7 +19,7 @@ from asdcore.runs.folder import (
     VOLATILE,
     load_run,
 )
-from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
 
 
 def resealed(path: Path, **changed) -> None:

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 import asdcore
-from asdcore.data import clips as module
-from asdcore.data import remembered_facts
+from asdcore.data.clip_index import clips as module
+from asdcore.data.clip_index import remembered_facts
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.store import shard_names
 from asdcore.store.cache import Store
+from asdcore.store.shards import shard_names
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from asdcore.errors import StoreError
 from asdcore.store.cache import Store, default_store
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import CHUNK_SCORES, FEATURES, write_parquet
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from asdcore.basics import table_files
 from asdcore.store import ordered_tables
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.ordered_tables import in_portions, ordered_digest, portions
 from asdcore.store.tables import CLIP_INDEX, DECISIONS, SYSTEMS, Table, read_digested, write_parquet, write_table
 
@@ -132,6 +134,11 @@ def test_what_is_no_table_or_not_there_has_none(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     assert ordered_digest(SYSTEMS, path) is None
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "systems.parquet")
+    assert ordered_digest(SYSTEMS, tmp_path / "systems.parquet") is None
 
 
 def test_a_file_cut_short_has_none(tmp_path):

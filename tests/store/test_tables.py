@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from asdcore.errors import StoreError
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import (
     CALIBRATED,
     CLIP_INDEX,

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.cli.decisions import decisions
-from asdcore.data.audio import decode
+from asdcore.cli.evidence.decisions import decisions
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DataError, PluginError, PortfolioError, StoreError
 from asdcore.frozen.manifest.statement import read_manifest
 from asdcore.preflight.complexity import complexity
 from asdcore.runs.folder import load_run
-from asdcore.stages import train
+from asdcore.stages.training import train
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,22 @@ import polars as pl
 import pytest
 
 import asdcore
-from asdcore.compute import relayed_progress
-from asdcore.compute.relayed_progress import relayed, relays
-from asdcore.compute.resumable_training import ResumableTraining
-from asdcore.compute.waveforms import WaveformSet
+from asdcore.compute.training import relayed_progress
+from asdcore.compute.training.relayed_progress import relayed, relays
+from asdcore.compute.training.resumable_training import ResumableTraining
+from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.train_clips import About, ListedClips
 from asdcore.contract.training import TrainClips, Training
-from asdcore.data.clips import completed
+from asdcore.data.clip_index.clips import completed
 from asdcore.errors import DataError, PluginError, StoreError
 from asdcore.held_out import crossfit_folds
 from asdcore.portfolio import OutOfFold, load_portfolio
 from asdcore.portfolio.trained_state import TrainedState, read_trained
 from asdcore.progress import Lines, doing, saying, told
-from asdcore.stages import train
+from asdcore.stages.training import train
 from asdcore.store.cache import Store
-from asdcore.store.file_locks import take
+from asdcore.store.disk.file_locks import take
 
 EPOCH = ".epoch.safetensors"
 
@@ -115,7 +115,7 @@ def test_the_epoch_or_state_of_another_training_is_refused(job):
 
 def test_a_second_process_waits_and_then_finds_what_the_first_has_trained(job, monkeypatch):
     mine = job()
-    monkeypatch.setattr("asdcore.stages.train.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("asdcore.stages.training.train.time.sleep", lambda seconds: None)
     mine.path.parent.mkdir(parents=True)
     lock = take(mine.path.with_suffix(".lock"))
     waiting = threading.Event()

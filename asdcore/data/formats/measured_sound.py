@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from asdcore.basics.recording_parts import Part
 from asdcore.data.formats.channels import Channel, ChannelFile, chosen
 from asdcore.data.formats.damage import damage
-from asdcore.data.sample_rates import check_rate
+from asdcore.data.recordings.sample_rates import check_rate
 from asdcore.errors import DataError
 
 MEASURED = "measured"
@@ -63,7 +63,7 @@ class MeasuredSound:
             if np.iscomplexobj(samples):
                 raise DataError(f"its channel {self._channel.name} holds complex numbers, and samples are real")
         self._next += len(samples)
-        with np.errstate(over="ignore"):  # infinity is refused with NaN
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are refused
             return np.asarray(samples, dtype=np.float32).reshape(-1, 1)
 
 

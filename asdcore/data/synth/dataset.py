@@ -21,7 +21,7 @@ from asdcore.data.synth.profiles import Clip, Profile, profile_named
 from asdcore.data.synth.signals import SAMPLE_RATE
 from asdcore.errors import DataError
 from asdcore.execution import check_number, executor, run_jobs
-from asdcore.store.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
+from asdcore.store.disk.atomic import PREFIX, disk_trouble, remove_orphans, write_bytes
 
 MARKER = ".asdcore-synth.json"
 GENERATION = 2

@@ -1,7 +1,7 @@
 """A detector as one ONNX file: waveform in, score and decision out, for runtimes that have no Python.
 
 resampling     one sample rate -> another, by the filter that soxr applies
-poolings       tokens -> features, as asdcore.data.pooling
+poolings       tokens -> features, as asdcore.data.features.pooling
 rounding       values on the grid of a run
 branches       waveform -> z of every branch: views, encoders, scorers and normalizers by their ``to_onnx``
 systems        z -> score: transforms, fusions, and guards by their ``to_onnx``

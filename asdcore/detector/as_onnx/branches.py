@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from asdcore.components.build import build
-from asdcore.compute.built_encoders import built_encoder
-from asdcore.compute.encoding import layers_of
-from asdcore.compute.requests import Output, Request
-from asdcore.compute.scoring import Recipe, takes_distances
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.compute.encoding.built_encoders import built_encoder
+from asdcore.compute.encoding.encoding import layers_of
+from asdcore.compute.encoding.requests import Output, Request
+from asdcore.compute.scoring.scoring import Recipe, takes_distances
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
-from asdcore.data.distances_as_onnx import distances_to_onnx
+from asdcore.data.features.distances_as_onnx import distances_to_onnx
 from asdcore.detector.as_onnx.poolings import pooled
 from asdcore.detector.as_onnx.resampling import resampled
 from asdcore.detector.as_onnx.rounding import on_grid

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.basics.paths import SOUNDS, files_below
-from asdcore.data.audio import decode_new
+from asdcore.data.recordings.audio import decode_new
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
 

@@ -1,4 +1,7 @@
-"""Writes poolings as ONNX: patches (time, band, dim) of one clip -> features (1, D), as :mod:`asdcore.data.pooling`."""
+"""Writes poolings as ONNX: patches (time, band, dim) of one clip -> features (1, D).
+
+They are those of :mod:`asdcore.data.features.pooling`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
-from asdcore.data.pooling import POOLINGS, clean_up, complete
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.data.features.pooling import POOLINGS, clean_up, complete
 
 
 def pooled(name: str, patches: OnnxValue, special: OnnxValue | None, parameters: Mapping[str, Any]) -> OnnxValue:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asdcore.contract.onnx_graph import OnnxValue
-from asdcore.data.audio import LOUDEST
+from asdcore.contract.onnx.onnx_graph import OnnxValue
+from asdcore.data.recordings.audio import LOUDEST
 
 REFUSED = -1
 """The decision on a clip that is refused."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
-from asdcore.data.audio import resample
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.data.recordings.audio import resample
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class Filter:
 
 
 def resampled(audio: OnnxValue, source: int, target: int) -> OnnxValue:
-    """Write :func:`asdcore.data.audio.resample`: (n_samples,) at ``source`` Hz -> at ``target`` Hz.
+    """Write :func:`asdcore.data.recordings.audio.resample`: (n_samples,) at ``source`` Hz -> at ``target`` Hz.
 
     Raises NotInOnnxError if soxr does not filter all blocks alike.
     """

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from asdcore.basics.paths import given_path
-from asdcore.compute.built_encoders import built_encoder
-from asdcore.compute.scoring import Recipe
-from asdcore.contract.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
+from asdcore.compute.encoding.built_encoders import built_encoder
+from asdcore.compute.scoring.scoring import Recipe
+from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
 from asdcore.contract.plugins import chosen
 from asdcore.detector.as_onnx import parity as of_clips
 from asdcore.detector.as_onnx.branches import Features, combined, features_of, z_of
@@ -25,7 +25,7 @@ from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.listen import SHORTEST
 from asdcore.detector.machine import FrozenMachine
 from asdcore.detector.systems import Scale
-from asdcore.store.atomic import write_bytes
+from asdcore.store.disk.atomic import write_bytes
 from asdcore.version import __version__
 
 LARGEST = 2_000_000_000

@@ -32,8 +32,9 @@ from asdcore.held_out import Networks, out_of_fold, places
 from asdcore.held_out.promises import effective_clips
 from asdcore.portfolio import OutOfFold, Portfolio, parse_portfolio
 from asdcore.runs.folder import Run
-from asdcore.stages import calibrate, fuse, score
+from asdcore.stages import calibrate, fuse
 from asdcore.stages.decide import CELL, nominal_rate, thresholds
+from asdcore.stages.scoring import score
 from asdcore.store.cache import Store
 from asdcore.store.tables import FULL, SCORES
 

@@ -25,10 +25,10 @@ from asdcore.evidence.ledger import count_looks, read_ledger, record_plan
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
 from asdcore.evidence.selection.outcome import Outcome, points
 from asdcore.runs.folder import EVALUATION_FILE, Run, load_run
-from asdcore.store.atomic import json_text, write_bytes
 from asdcore.store.cache import Store
-from asdcore.store.digest import bytes_digest
-from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.digests.digest import bytes_digest
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.disk.atomic import json_text, write_bytes
 from asdcore.version import __version__
 
 SCHEMA = 1

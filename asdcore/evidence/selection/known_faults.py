@@ -21,7 +21,7 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import Look
-from asdcore.evidence.rules import forbids_known_faults
+from asdcore.evidence.official_scores.rules import forbids_known_faults
 from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
 from asdcore.evidence.selection.fault_clips import Fault, known_faults
 from asdcore.evidence.selection.fault_problem import Problem
@@ -31,10 +31,10 @@ from asdcore.evidence.selection.shrunken_choice import DOUBT, MARGIN, PRIOR_FAUL
 from asdcore.portfolio import Branch, KnownFaults, Portfolio, System, parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
-from asdcore.store.atomic import write_json
 from asdcore.store.cache import Store
-from asdcore.store.digest import recipe_digest
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.digest import recipe_digest
+from asdcore.store.digests.sealed_json import FIELD
+from asdcore.store.disk.atomic import write_json
 
 Floats = NDArray[np.float64]
 

@@ -27,10 +27,10 @@ from asdcore.held_out import NONE
 from asdcore.pipeline import Work
 from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run
-from asdcore.stages import embed
-from asdcore.stages.score_new import Probe
-from asdcore.store.atomic import disk_trouble
+from asdcore.stages.embedding import embed
+from asdcore.stages.scoring.score_new import Probe
 from asdcore.store.cache import Store
+from asdcore.store.disk.atomic import disk_trouble
 
 SCORED = ("calibrated", "systems")
 

@@ -15,8 +15,8 @@ from asdcore.held_out.run_record import record_notes
 from asdcore.pipeline import Work
 from asdcore.runs.folder import Run
 from asdcore.stages.decide import group_notes
-from asdcore.stages.score_jobs import plan, together
-from asdcore.stages.score_new import NewScores, assemble_new, score_new
+from asdcore.stages.scoring.score_jobs import plan, together
+from asdcore.stages.scoring.score_new import NewScores, assemble_new, score_new
 from asdcore.store.tables import CELL
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from asdcore.frozen.inference.evaluation_recordings import of
 from asdcore.pipeline import Work
+from asdcore.stages.notes_on_data import notes
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files, is_development
 
@@ -32,4 +33,4 @@ def new_cells(clips: pl.DataFrame, frozen: pl.DataFrame) -> list[str]:
 def device_notes(work: Work) -> list[str]:
     """Note what is not verified: off the CPU clips run in batches, which may change the last bit."""
     unproven = f"features were computed on {work.device}: equality with the frozen features was not verified."
-    return [*work.device_notes(), *([unproven] if work.device else [])]
+    return [*notes.device_notes(work.plan, work.device), *([unproven] if work.device else [])]

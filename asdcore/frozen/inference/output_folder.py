@@ -11,7 +11,7 @@ from asdcore.errors import AsdcoreError, StoreError
 from asdcore.frozen.manifest.locations import Roots
 from asdcore.runs.folder import RUN_FILE
 from asdcore.runs.writing import check_out
-from asdcore.store.atomic import write_text
+from asdcore.store.disk.atomic import write_text
 
 SCORE_FILES = "scores"
 """The folder of score and decision files, one folder a system, below the inference's."""

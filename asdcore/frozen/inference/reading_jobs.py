@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from asdcore.compute.known_recordings import IMPORT, any_knows_recordings, unknown_recordings
+from asdcore.compute.encoding.known_recordings import IMPORT, any_knows_recordings, unknown_recordings
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import AudioFacts, inspect_audio
+from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError
 from asdcore.held_out import NONE
 from asdcore.pipeline import Work
-from asdcore.stages.embed_jobs import EmbedJob, plan_new
+from asdcore.stages.embedding.embed_jobs import EmbedJob, plan_new
 
 
 def reading_jobs(work: Work, machines: Mapping[Path, str], facts: Mapping[str, AudioFacts | str]) -> list[EmbedJob]:

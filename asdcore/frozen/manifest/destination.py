@@ -10,7 +10,7 @@ from pathlib import Path
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.signing import signature_of
 from asdcore.frozen.manifest.statement import read_manifest
-from asdcore.store.atomic import check_writable
+from asdcore.store.disk.atomic import check_writable
 
 TIME = re.compile(r"[\w .:+-]+", re.ASCII)
 

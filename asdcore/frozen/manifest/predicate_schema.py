@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from asdcore.basics.parse import parse_json
-from asdcore.store.atomic import json_text
+from asdcore.store.disk.atomic import json_text
 
 
 def _relative(value: str) -> str:
@@ -76,6 +76,8 @@ class _Kernels(_Part):
 class _Environment(_Part):
     packages: dict[str, str]
     deterministic: _Deterministic
+    cpu: str = ""
+    cpu_features: list[str] = []
     kernels: _Kernels | None = None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.statement import NothingToCheckError
-from asdcore.store.atomic import atomic_path
+from asdcore.store.disk.atomic import atomic_path
 
 
 def signature_of(manifest: Path) -> Path:

@@ -28,9 +28,9 @@ from asdcore.frozen.manifest.sharded_subjects import ShardedSubjects
 from asdcore.frozen.manifest.shards import Shard, Shards, as_json, listed, remove_others
 from asdcore.frozen.manifest.subject import KINDS, Subject, check_name, subject_of
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES
-from asdcore.store.atomic import write_bytes
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
+from asdcore.store.disk.atomic import write_bytes
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:asdcore:frozen-run:v"

@@ -8,7 +8,7 @@ from typing import Any
 
 from asdcore.errors import ManifestError
 from asdcore.runs.folder import RUN_FILE
-from asdcore.store.digest import RECIPE_ALGORITHM, TABLE_ALGORITHM
+from asdcore.store.digests.digest import RECIPE_ALGORITHM, TABLE_ALGORITHM
 
 KINDS = ("audio", "checkpoint", "plugin", "code", "portfolio", "record", "features", "fitted", "trained", "table")
 

@@ -18,7 +18,7 @@ from asdcore.basics.parse import parse_json
 from asdcore.basics.recording_parts import is_whole, part_digest, recording_name
 from asdcore.contract.source_code.files import FRESH
 from asdcore.errors import ManifestError, StoreError
-from asdcore.store.atomic import write_text
+from asdcore.store.disk.atomic import write_text
 
 BLOCK = 1 << 18
 BATCH = 8, 64

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.runs.portions import TablePortions
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
 from asdcore.store.tables import FULL
 
 _CELL = ("branch", "machine", "section")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.compute.fitted import Model, read_kept
 from asdcore.compute.recipes import feature_recipe
+from asdcore.compute.scoring.fitted import Model, read_kept
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
 from asdcore.frozen.pinning.clips_by_sound import ClipsBySound
@@ -18,7 +18,7 @@ from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.portions import TablePortions
-from asdcore.stages.score_jobs import plan
+from asdcore.stages.scoring.score_jobs import plan
 from asdcore.store.cache import Store
 from asdcore.store.tables import CELL, FULL
 

@@ -23,7 +23,7 @@ from asdcore.errors import DataError, ManifestError
 from asdcore.frozen.rerun.recording_links import Other, others, place_beside, plant
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, TABLES, Run, load_run
-from asdcore.store.atomic import disk_trouble
+from asdcore.store.disk.atomic import disk_trouble
 
 COMPARED = ("scores", "calibrated", "systems", "decisions")
 NEXT = (

@@ -17,7 +17,7 @@ from asdcore.frozen.manifest.locations import Roots
 from asdcore.frozen.manifest.statement import Manifest
 from asdcore.frozen.verifying.differences import CHANGED, Difference
 from asdcore.frozen.verifying.how_far import arrays_apart
-from asdcore.store.digest import file_digest
+from asdcore.store.digests.digest import file_digest
 from asdcore.store.fitted_state import read_state
 
 ROUNDED = 2.0**-20

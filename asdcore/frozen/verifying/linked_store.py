@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asdcore.frozen.manifest.locations import Roots
 from asdcore.frozen.manifest.statement import Manifest
-from asdcore.store.atomic import disk_trouble
+from asdcore.store.disk.atomic import disk_trouble
 
 
 def link_store(

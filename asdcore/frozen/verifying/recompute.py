@@ -27,9 +27,9 @@ from asdcore.pipeline import Work
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import RUN_FILE, TABLES
-from asdcore.store.atomic import fresh_folder
 from asdcore.store.cache import Store
-from asdcore.store.digest import table_digest
+from asdcore.store.digests.digest import table_digest
+from asdcore.store.disk.atomic import fresh_folder
 from asdcore.store.tables import read_table
 
 Rows = list[dict[str, Any]]

@@ -35,8 +35,10 @@ from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run, load_run
-from asdcore.stages import calibrate, decide, embed, fuse, score_jobs
-from asdcore.stages.score_new import NewScores, Probe, assemble_new, score_new
+from asdcore.stages import calibrate, decide, fuse
+from asdcore.stages.embedding import embed
+from asdcore.stages.scoring import score_jobs
+from asdcore.stages.scoring.score_new import NewScores, Probe, assemble_new, score_new
 from asdcore.store.cache import Store
 from asdcore.store.tables import CELL, SCORES
 

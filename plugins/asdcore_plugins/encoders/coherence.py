@@ -62,6 +62,7 @@ class Coherence(TwoChannelEncoder):
     """
 
     name = "coherence"
+    gain = "none"
 
     def __init__(
         self, sample_rate: int = 16000, n_bands: int = 16, n_fft: int = 1024, hop: int = 512, seconds: float = 1.0

@@ -40,7 +40,7 @@ class EAT(Windowed):
     and 1e-6 in the original, and each kind of checkpoint gets its own.
 
     Its patches have spikes, which hide what distances between clips mean: by default every pooling of them cleans them
-    up first (``clean_up``, see :mod:`asdcore.data.pooling`), but not ``cls``, which ASDKit takes as it is.
+    up first (``clean_up``, see :mod:`asdcore.data.features.pooling`), but not ``cls``, which ASDKit takes as it is.
 
     Accepted are the Hub's ``model.safetensors`` and the original fairseq files, pre-trained or fine-tuned. Of a fairseq
     file the student is loaded, as the authors do, not the teacher kept beside it (``_ema``).

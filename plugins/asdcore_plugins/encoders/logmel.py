@@ -68,6 +68,7 @@ class LogMel(BlockEncoder):
             raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")
         self.sample_rate = sample_rate
         self._framing, self._power, self._log = Framing(n_fft, hop, n_fft // 2), power, log
+        self.gain = "offset" if log else "factor"
         self._window = hann(n_fft)
         self._bank = filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft)
         self._mel = MelSums(self._bank)

@@ -78,6 +78,7 @@ class MelSpec(BlockEncoder):
         check_frames("sample_rate, n_fft, n_mels and hop", sample_rate, n_mels, n_fft, hop)
         self.sample_rate = sample_rate
         self._framing, self._log = Framing(n_fft, hop, n_fft // 2), log
+        self.gain = "offset" if log else "factor"
         self._lengths = _lengths(seconds, sample_rate)
         self._bank = htk_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0)
         self._mel = MelSums(self._bank)

@@ -75,6 +75,7 @@ class Modulation(BlockEncoder):
     """
 
     name = "modulation"
+    gain = "none"
 
     def __init__(
         self,

@@ -64,6 +64,7 @@ class PsdShape(BlockEncoder):
     """
 
     name = "psd_shape"
+    gain = "none"
     highest = 4000.0
 
     def __init__(

@@ -93,6 +93,7 @@ class WaveformEncoder(Windowed):
         blocks = tuple(range(config.num_hidden_layers + 1))
         self.layers = (*blocks, hub.FINAL) if headed else blocks
         self.normalize = bool(saved.preprocessor.get("do_normalize", True)) if normalize is None else normalize
+        self.gain = "none" if self.normalize else None
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
 
     def front_end(self, audio: Tensor) -> Tensor:

@@ -49,6 +49,7 @@ class StereoLogMel(TwoChannelEncoder):
     """
 
     name = "stereo_logmel"
+    gain = "offset"
 
     def __init__(
         self, sample_rate: int = 16000, n_mels: int = 64, n_fft: int = 1024, hop: int = 512, seconds: float = 1.0

@@ -3,7 +3,8 @@
 With N_k(x) the k train normals nearest to x and kdist(y) the distance of y to its k-th nearest other:
 reach(x, y) = max(d(x, y), kdist(y)), lrd(x) = 1 / mean of reach over N_k(x), and LOF(x) = mean of lrd(y) over N_k(x),
 over lrd(x). Near 1 among normals, larger outside. From Breunig et al., "LOF: Identifying Density-Based Local Outliers"
-(SIGMOD 2000); without repeated clips these are the scores of scikit-learn as a novelty detector.
+(SIGMOD 2000); without repeated clips these are the scores of scikit-learn as a novelty detector. Of a bank of n clips,
+k is at most n - 1 for every clip: a train normal has no more others, and densities of unlike k would not compare.
 
 Repeated clips count once, as the paper proposes with its k-distinct-distance. Otherwise more than k copies would be
 infinitely dense, and a clip near them infinitely odd. A mean reach below a hundredth of the median kdist counts as that
@@ -51,7 +52,7 @@ class LOF(NeighbourScorer):
     Parameters
     ----------
     k
-        Neighbours that count; all there are if there are fewer.
+        Neighbours that count; at most as many as a train clip has others in the reference.
     metric, references
         "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 
@@ -92,7 +93,7 @@ class LOF(NeighbourScorer):
         self._check_fitted()
         scores = {}
         for name, around in self._surroundings.items():
-            distance, near = smallest(distances.take(around.clips, axis=1), min(self._k, len(around.clips)))
+            distance, near = smallest(distances.take(around.clips, axis=1), self._others(len(around.clips)))
             furthest, density = (
                 near.graph.constant(part[around.clips]).take(near) for part in (around.furthest, around.density)
             )
@@ -103,7 +104,8 @@ class LOF(NeighbourScorer):
     def _searched(self, bank: NearestRows, features: Floats32) -> Mapping[str, Floats]:
         far, scores = BoundedDistances(bank, flat(features)), {}
         for name, around in self._surroundings.items():
-            near = [far.nearest(clip, around.clips, self._k) for clip in range(len(features))]
+            k = self._others(len(around.clips))
+            near = [far.nearest(clip, around.clips, k) for clip in range(len(features))]
             index, distance = (np.array(part) for part in zip(*near, strict=True))
             scores[name] = self._judged(name, index, distance)
         return scores
@@ -117,7 +119,7 @@ class LOF(NeighbourScorer):
                 scores[name][clips] = self._alone(name, clips)
             # Without a clip that has a copy, the reference stays as it is.
             if isinstance(self._rows, LazyDistances):
-                k = min(self._k, len(distinct.clips))
+                k = self._others(len(distinct.clips))
                 nearest_others = self._rows.nearest(distinct.other[strangers], distinct.clips, k)
                 scores[name][strangers] = self._judged(name, *nearest_others)
                 continue
@@ -139,10 +141,16 @@ class LOF(NeighbourScorer):
                 fewest[name] = min(fewest[name], int(counted.sum(axis=1).min()))
                 for clips, bank in banks.clips():
                     chosen, distance = self._chosen(name, near, clips, counted[bank])
+                    others = counted[bank].sum(axis=1, keepdims=True) - 1
+                    distance = np.where(np.arange(distance.shape[1]) < others, distance, np.inf)
                     index, apart = banks.lists(bank[:, None], chosen)
                     density = _densities(apart, furthest[bank[:, None, None], index], least[bank, None])
                     scores[name][clips] = _factors(distance, furthest[bank[:, None], chosen], density, least[bank])
         return self._kept(scores, fewest)
+
+    def _others(self, clips: int) -> int:
+        """Return how many of a bank's clips are looked at: at most as many as each of them has others."""
+        return min(self._k, clips - 1)
 
     def _near(self, name: str, without: Without) -> tuple[Indices, Floats]:
         """Find the nearest of a reference that each clip may rest on: indices, and how far they are, (n_train, k)."""
@@ -173,7 +181,7 @@ class LOF(NeighbourScorer):
     def _scores(self, name: str, distances: Floats) -> Floats:
         """(n_clips, n_train) distances of clips that do not belong to a reference -> (n_clips,)."""
         clips = self._surroundings[name].clips
-        column, distance = nearest(np.take(distances, clips, axis=1), self._k)
+        column, distance = nearest(np.take(distances, clips, axis=1), self._others(len(clips)))
         return self._judged(name, clips[column], distance)
 
     def _judged(self, name: str, near: Indices, distance: Floats) -> Floats:
@@ -187,7 +195,8 @@ class LOF(NeighbourScorer):
         banks = near.without(clips)
         furthest = banks.filled(self._surroundings[name].furthest, _furthest(banks.distances()))
         least = self._least(furthest, banks.among(self._distinct[name].first == np.arange(self._n)))
-        chosen, distance = near.index[clips, :-1], near.distance[clips, :-1]
+        count = self._others(len(self._distinct[name].clips) - 1)
+        chosen, distance = near.index[clips, :count], near.distance[clips, :count]
         # The neighbours' neighbours: the nearest k + 1 without the clip, or without the last if it is not there.
         index, apart = near.index[chosen], near.distance[chosen]
         lost = index == clips[:, None, None]

@@ -197,7 +197,7 @@ def test_of_the_framework_all_counts_but_what_only_asks_shows_or_checks():
     top, files = framework_files()
     names = {file.relative_to(top).as_posix() for file in files}
     every = {file.relative_to(top).as_posix() for file in top.rglob("*.py")}
-    assert {"pipeline.py", "stages/score.py", "frozen/infer.py", "store/cache.py", "__init__.py"} <= names
+    assert {"pipeline.py", "stages/scoring/score.py", "frozen/infer.py", "store/cache.py", "__init__.py"} <= names
     assert all(name.startswith(NO_PART) for name in every - names)
     assert all(any(name.startswith(one) for name in every) for one in NO_PART)
 

@@ -9,10 +9,10 @@ import pytest
 from scipy.io import savemat
 
 from asdcore.basics.paths import MEASURED, TABLES_OF_SAMPLES
-from asdcore.data.audio import decode_new, inspect_audio, is_long
+from asdcore.data.clip_index.windows import windows_of
 from asdcore.data.formats import by_ending
 from asdcore.data.formats.damage import LIBRARIES
-from asdcore.data.windows import windows_of
+from asdcore.data.recordings.audio import decode_new, inspect_audio, is_long
 from asdcore.errors import DataError
 
 

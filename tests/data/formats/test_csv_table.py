@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.data.audio import decode_new, inspect_audio
 from asdcore.data.formats import csv_columns, csv_table
+from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
 RATE = 1000

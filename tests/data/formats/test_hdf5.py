@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.data.audio import decode_new, inspect_audio
+from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'asdcore[formats]'")

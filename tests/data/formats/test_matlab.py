@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from asdcore.data.audio import decode_new, inspect_audio
 from asdcore.data.formats import matlab
+from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
 

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from asdcore.data.audio import decode_new, inspect_audio
+from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
 asammdf = pytest.importorskip("asammdf", reason="asammdf is not installed: pip install 'asdcore[formats]'")

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from asdcore.data.audio import decode_new, inspect_audio
 from asdcore.data.formats import uff58
+from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
 pyuff = pytest.importorskip("pyuff", reason="pyuff is not installed: pip install 'asdcore[formats]'")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore.basics.rounding import Grid
-from asdcore.data.pooling import POOLINGS, pool
+from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.detector.as_onnx.poolings import WRITTEN, pooled
 from asdcore.detector.as_onnx.rounding import on_grid
 from asdcore.fusion import FUSIONS, UNWEIGHTED, Normals, fit_fusion

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.contract.onnx_graph import NotInOnnxError
-from asdcore.data.audio import resample
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError
+from asdcore.data.recordings.audio import resample
 from asdcore.detector.as_onnx.resampling import resampled
 
 RATES = [(16000, 32000), (16000, 8000), (48000, 16000), (48000, 32000)]

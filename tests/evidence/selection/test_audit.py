@@ -10,7 +10,7 @@ import asdcore
 from asdcore.errors import EvaluationError
 from asdcore.evidence.ledger import read_ledger
 from asdcore.evidence.selection import audit
-from asdcore.store.sealed_json import is_sealed
+from asdcore.store.digests.sealed_json import is_sealed
 
 FAIR, GOOD = {"fan": 1.0, "valve": 1.0}, {"fan": 1.6, "valve": 1.6}
 

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from asdcore.basics.rounding import BITS
-from asdcore.compute.scoring import load_features
+from asdcore.compute.scoring.scoring import load_features
 from asdcore.contract.plugins import installed
-from asdcore.data.distances import distances
+from asdcore.data.features.distances import distances
 from asdcore.errors import EvaluationError
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.mirror import mirror
 from asdcore.evidence.uncertainty import differences
 from asdcore.held_out import held_out_of
 from asdcore.portfolio import parse_portfolio
-from asdcore.stages import score
+from asdcore.stages.scoring import score
 from asdcore.store.cache import Store
 
 GOOD, POOR = {"fan": 2.0, "valve": 2.0}, {"fan": 0.5, "valve": 0.5}

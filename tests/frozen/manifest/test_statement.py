@@ -21,8 +21,8 @@ from asdcore.frozen.manifest.statement import (
     write_manifest,
 )
 from asdcore.runs.folder import TABLES
-from asdcore.store.canonical import canonical_json
-from asdcore.store.sealed_json import FIELD
+from asdcore.store.digests.canonical import canonical_json
+from asdcore.store.digests.sealed_json import FIELD
 
 H = [f"{i:064x}" for i in range(9)]
 SUBJECTS = [

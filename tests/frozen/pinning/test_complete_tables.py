@@ -10,9 +10,9 @@ import pytest
 from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.freeze import freeze
 from asdcore.runs.folder import RUN_FILE, TABLES, load_run
-from asdcore.store.atomic import json_text, write_bytes
-from asdcore.store.digest import table_digest
-from asdcore.store.sealed_json import FIELD, seal, unsealed
+from asdcore.store.digests.digest import table_digest
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
+from asdcore.store.disk.atomic import json_text, write_bytes
 from asdcore.store.tables import write_parquet
 
 

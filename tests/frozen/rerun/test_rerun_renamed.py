@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from asdcore import Tokens, hookimpl
-from asdcore.compute.scoring import Cell
+from asdcore.compute.scoring.scoring import Cell
 
 
 class Plain:

@@ -9,7 +9,7 @@ import pytest
 
 from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.verifying.linked_store import link_store
-from asdcore.store.digest import file_digest
+from asdcore.store.digests.digest import file_digest
 
 
 def test_every_pinned_file_of_the_store_is_linked_and_no_other(frozen, tmp_path):

@@ -18,8 +18,8 @@ from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying.differences import CHANGED
 from asdcore.runs.folder import TABLES, load_run
 from asdcore.runs.writing import write_run
+from asdcore.store.digests.sealed_json import FIELD
 from asdcore.store.fitted_state import read_state, write_state
-from asdcore.store.sealed_json import FIELD
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from asdcore.frozen.freeze import freeze
 from asdcore.frozen.verify import verify
 from asdcore.frozen.verifying import recomputed_sample
 from asdcore.store.cache import FeatureSet
+from asdcore.store.digests.sealed_json import FIELD
 from asdcore.store.fitted_state import read_state, write_state
-from asdcore.store.sealed_json import FIELD
 
 NOW = os.environ.get("OPENBLAS_CORETYPE", UNSET)
 CORE2 = f"OPENBLAS_CORETYPE was Core2, is {NOW}"

@@ -14,7 +14,7 @@ import pytest
 
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
-from asdcore.data.audio import decode
+from asdcore.data.recordings.audio import decode
 from asdcore.errors import DatasetError
 from asdcore.store.tables import CLIP_INDEX, GROUND_TRUTH
 from asdcore_plugins.datasets.bases.dcase_names import parse_name

@@ -28,7 +28,7 @@ from asdcore import PluginError
 from asdcore.compute.recipes import feature_recipe
 from asdcore.contract.plugins import installed
 from asdcore.portfolio import parse_portfolio
-from asdcore.store.digest import recipe_digest
+from asdcore.store.digests.digest import recipe_digest
 from asdcore.testing import encoder_checks
 from asdcore_plugins.nn import panns
 from asdcore_plugins.nn.dymn import DyMN
@@ -282,8 +282,8 @@ FEATURES = """
     import hashlib, json, sys
     from pathlib import Path
     import numpy as np
-    from asdcore.compute import encoding
-    from asdcore.compute.requests import Output, Request
+    from asdcore.compute.encoding import encoding
+    from asdcore.compute.encoding.requests import Output, Request
 
     clips, encoders = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     poolings = {"mean_std": {}, "max": {}, "gem": {"p": 3.0}, "rdp": {"gamma": 10.0}, "frames": {}}

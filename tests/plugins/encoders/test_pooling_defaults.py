@@ -10,7 +10,7 @@ import pytest
 
 from asdcore.compute.recipes import pooling_recipe
 from asdcore.contract.plugins import installed
-from asdcore.data.pooling import POOLINGS
+from asdcore.data.features.pooling import POOLINGS
 from asdcore.portfolio import parse_portfolio
 
 

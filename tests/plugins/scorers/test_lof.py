@@ -15,8 +15,9 @@ def oracle(train, test, k, metric):
     return -fitted.fit(asdcore.distances(train, train, metric)).score_samples(asdcore.distances(test, train, metric))
 
 
+@pytest.mark.filterwarnings("ignore:n_neighbors")  # which scikit-learn reduces, as asdcore does
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("k", [1, 5, 9])
+@pytest.mark.parametrize("k", [1, 5, 9, 10, 11, 20, 1000])  # as many as there are target clips, and more
 def test_equals_sklearn(data, metric, k):
     # Which adds 1e-10 to every mean reach, of 0.01 here at least.
     train, domain, test = data()
@@ -25,7 +26,7 @@ def test_equals_sklearn(data, metric, k):
     np.testing.assert_allclose(scores["target"], oracle(train[domain == "target"], test, k, metric), rtol=1e-8)
 
 
-@pytest.mark.parametrize("parameters", [{"k": 3}, {"k": 20, "metric": "euclidean"}])
+@pytest.mark.parametrize("parameters", [{"k": 3}, {"k": 20, "metric": "euclidean"}, {"k": 1000}])
 def test_left_out_is_the_score_of_a_bank_without_the_clip(left_out_is_refitted, parameters):
     left_out_is_refitted("lof", rtol=1e-12, **parameters)
 

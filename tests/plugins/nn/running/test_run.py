@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from asdcore import DataError, PluginError
-from asdcore.data.exact_features import to_16_bits
+from asdcore.data.features.exact_features import to_16_bits
 from asdcore_plugins.nn.running.layers import checked_layers
 from asdcore_plugins.nn.running.run import TorchEncoder
 

@@ -1,0 +1,228 @@
+"""Encodes a long recording without ever holding it: decoded, viewed, resampled, encoded and pooled in blocks.
+
+It takes a view that works sample by sample (``samplewise``) or reads in blocks (``hear_blocks``), and an encoder that
+reads in blocks (``encode_blocks``): see :mod:`asdcore.contract.long_sound`. What is resampled, and tokens, lie in
+temporary files in the store meanwhile. Features are the same bits as of a recording in memory. Any other view or
+encoder gets the whole recording, if it is not too long for that (:mod:`asdcore.compute.encoding.held_whole`).
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asdcore.compute.encoding import encoding
+from asdcore.compute.encoding.built_encoders import built_encoder, knows_recordings
+from asdcore.compute.encoding.held_whole import Length, too_large, too_long
+from asdcore.compute.encoding.requests import Array, Features, Output, Request
+from asdcore.contract.tokens import is_exact
+from asdcore.data.features.pooling import POOLINGS, pool
+from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
+from asdcore.data.recordings.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
+from asdcore.data.recordings.sound_digest import SoundDigest
+from asdcore.data.recordings.still_channels import StillChannels
+from asdcore.errors import DataError, PluginError, blamed, located
+from asdcore.store.disk.atomic import disk_trouble
+
+AnyFloats = NDArray[np.floating[Any]]
+
+Key = tuple[str, str, int]
+"""A view, its parameters and a sample rate."""
+
+
+def hear_long(
+    path: Path,
+    requests: Sequence[Request],
+    device: str | None,
+    sha256: str | None = None,
+    held: frozenset[str] = frozenset(),
+) -> tuple[AudioFacts, Features]:
+    """Decode a long recording and return its facts and features; no features if its digest is among ``held``.
+
+    Raises DataError if it cannot be decoded or encoded, or if ``sha256`` is given and not its digest.
+    """
+    streamed = [request for request in requests if in_blocks(request, device)]
+    whole = [request for request in requests if request not in streamed]
+    with _temporary(requests) as folder, ExitStack() as stack:
+        with decoded_in_blocks(path) as (facts, blocks):
+            if sha256 not in (None, facts.sha256):
+                raise DataError(
+                    f"{path.name}: changed since it was indexed. Restore or replace the file, then run again."
+                )
+            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            is_held = facts.sha256 in held
+            why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
+            if why:
+                raise DataError(f"{path.name}: {why}")
+            blocks = _noticed(blocks, channels, digest)
+            # What is noticed must not depend on what a store holds.
+            sounds = _spooled(blocks, facts.sample_rate, [] if is_held else streamed, device, folder, stack)
+        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        if is_held:
+            return facts, {}
+        features: Features = {}
+        for request in streamed:
+            features |= _encoded(request, sounds[_key(request, device)], device, folder)
+    if whole:
+        # What no encoder hears need not be held.
+        hears = any(not knows_recordings(request, device) for request in whole)
+        audio = decode_new(path)[0] if hears else np.zeros((1, 1), np.float32)
+        prepared = encoding.prepare(audio, facts.sample_rate, whole, device, facts.sha256)
+        features |= encoding.encode([prepared], whole, device)[0]
+    return facts, features
+
+
+def in_blocks(request: Request, device: str | None) -> bool:
+    """Whether a view and an encoder take a long recording block by block."""
+    reads = getattr(built_encoder(request, device), "encode_blocks", None) is not None
+    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
+
+
+def refused(request: Request, device: str | None, recording: Length) -> str:
+    """Say why a view and an encoder are not given a recording, and what to type; "" if they are."""
+    if knows_recordings(request, device) or in_blocks(request, device):
+        return ""
+    seconds = recording.n_samples / recording.sample_rate
+    return too_long(request, built_encoder(request, device), seconds) or too_large(request, recording)
+
+
+class _Spool:
+    """A waveform in a file, (n_samples, n_channels) float32, as :class:`asdcore.contract.long_sound.Sound`."""
+
+    def __init__(self, file: IO[bytes], source: int, target: int) -> None:
+        self._file, self._source, self._target = file, source, target
+        self._resamplers: list[Resampler] = []
+        self._n_samples, self._axes = 0, 1
+
+    def __len__(self) -> int:
+        return self._n_samples
+
+    def append(self, waveform: Array, *, last: bool) -> None:
+        """Resample and append a block: (n_samples,) or (2, n_samples)."""
+        channels = np.atleast_2d(waveform)
+        self._axes = waveform.ndim
+        self._resamplers = self._resamplers or [Resampler(self._source, self._target) for _ in channels]
+        block = np.stack([to_rate(channel, last) for to_rate, channel in zip(self._resamplers, channels, strict=True)])
+        self._file.write(np.ascontiguousarray(block.T).tobytes())
+        self._n_samples += block.shape[1]
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return samples; 0 beyond the ends."""
+        n_channels = len(self._resamplers)
+        samples = np.zeros((stop - start, n_channels), np.float32)
+        first, last = max(0, start), min(stop, self._n_samples)
+        if first < last:
+            self._file.seek(first * n_channels * samples.itemsize)
+            content = self._file.read((last - first) * n_channels * samples.itemsize)
+            samples[first - start : last - start] = np.frombuffer(content, np.float32).reshape(-1, n_channels)
+        return np.ascontiguousarray(samples.T) if self._axes == 2 else samples[:, 0]
+
+
+def _spooled(
+    blocks: Iterator[NDArray[np.float32]],
+    rate: int,
+    requests: Sequence[Request],
+    device: str | None,
+    folder: str,
+    stack: ExitStack,
+) -> dict[Key, _Spool]:
+    """Make every view, at every sample rate that is asked for, of all blocks of a recording."""
+    spools = {
+        key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in (_key(r, device) for r in requests)
+    }
+    at_once = {key: spool for key, spool in spools.items() if encoding.is_samplewise(*key[:2])}
+    later = {key[:2] for key in spools.keys() - at_once.keys()}
+    with ExitStack() as own:
+        recording = _Spool(own.enter_context(_file(folder)), rate, rate)
+        for block, last in _with_last(blocks, axis=0):
+            audio = np.ascontiguousarray(block.T)
+            _append(at_once, audio, rate, last=last)
+            if later:
+                recording.append(audio, last=last)
+        for view in sorted(later):
+            of_view = [spool for key, spool in spools.items() if key[:2] == view]
+            with located(f"view {view[0]!r}"):
+                made = encoding.waveform_in_blocks(*view, recording, rate, partial(_file, folder))
+                for waveform, last in _with_last(made, axis=-1):
+                    for spool in of_view:
+                        spool.append(waveform, last=last)
+    return spools
+
+
+def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
+    for block in blocks:
+        channels.hear(block)
+        digest.update(block)
+        yield block
+
+
+def _with_last(blocks: Iterable[Array], axis: int) -> Iterator[tuple[Array, bool]]:
+    """Yield blocks that are not empty along an axis of time, and whether it is the last one."""
+    waiting: Array | None = None
+    for block in blocks:
+        if block.shape[axis]:
+            if waiting is not None:
+                yield waiting, False
+            waiting = block
+    if waiting is not None:
+        yield waiting, True
+
+
+def _append(spools: Mapping[Key, _Spool], audio: Array, rate: int, *, last: bool) -> None:
+    made: dict[tuple[str, str], Array] = {}
+    for (view, parameters, _), spool in spools.items():
+        if (view, parameters) not in made:
+            with located(f"view {view!r}"):
+                made[view, parameters] = encoding.waveform(view, parameters, audio, rate)
+        spool.append(made[view, parameters], last=last)
+
+
+def _encoded(request: Request, sound: _Spool, device: str | None, folder: str) -> Features:
+    """Encode a recording and pool its tokens for every output."""
+    encoder = built_encoder(request, device)
+    with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder), ExitStack() as stack:
+        layers, exact = encoding.layers_of(encoder, request.outputs), is_exact(encoder)
+        tokens = {layer: SpooledTokens(stack.enter_context(_file(folder))) for layer in layers.values()}
+        specials: dict[int | str, AnyFloats] = {}
+        for block in encoder.encode_blocks(sound, list(tokens)):
+            for layer, spool in tokens.items():
+                patches, special = encoding.tokens_of_clip(block, layer, exact=exact)
+                spool.append(patches)
+                if special is not None and specials.setdefault(layer, special) is not special:
+                    raise PluginError("encode_blocks gave special tokens twice; once is the contract.")
+        return {output: _pooled(output, tokens[layer], specials.get(layer), exact) for output, layer in layers.items()}
+
+
+def _pooled(output: Output, tokens: SpooledTokens, special: AnyFloats | None, exact: bool) -> Array:
+    parameters = json.loads(output.pooling_parameters)
+    if output.pooling in POOLINGS and POOLINGS[output.pooling].special:
+        return pool(output.pooling, np.empty((0, 0, 0), np.float32), special, exact=exact, **parameters)
+    return pool_spooled(output.pooling, tokens, exact=exact, **parameters)
+
+
+def _key(request: Request, device: str | None) -> Key:
+    return request.view, request.view_parameters, int(built_encoder(request, device).sample_rate)
+
+
+def _file(folder: str) -> IO[bytes]:
+    """Return a file without a name, which is gone when it is closed or its process dies."""
+    return tempfile.TemporaryFile(dir=folder)
+
+
+@contextmanager
+def _temporary(requests: Sequence[Request]) -> Iterator[str]:
+    """Yield a folder for temporary files, on the disk of the store."""
+    folder = next(output.folder for request in requests for output in request.outputs)
+    with disk_trouble(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        yield str(folder)

@@ -1,0 +1,60 @@
+"""Hold a folder for one writing process at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from asdcore.errors import StoreError
+from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.file_locks import Lock, take
+
+CLAIM = ".asdcore-writing.lock"
+"""The file that is locked while a process writes to the folder, and removed afterwards."""
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it for this process alone; an empty one is removed at the end.
+
+    Raises StoreError if another process holds it.
+    """
+    with disk_trouble(folder):
+        lock, made = _claim(folder)
+    if lock is None:
+        _unmake(made)
+        raise StoreError(
+            f"Another process is writing to {folder}. Wait until it is done, or choose another folder with --out."
+        )
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not folder.joinpath(CLAIM).stat().st_size:  # a lock file with content is not ours
+                lock.remove()
+        lock.release()
+        _unmake(made)
+
+
+def _claim(folder: Path) -> tuple[Lock | None, list[Path]]:
+    """Return the lock of a folder (None: another holds it), and which folders were made for it, the inmost first."""
+    made: list[Path] = []
+    while True:
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        made = [*missing, *(place for place in made if place not in missing)]
+        # Whoever held it before may just have removed it as empty: before it is made here, or after.
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return take(folder / CLAIM), made
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if folder.exists() or folder.is_symlink():
+                raise
+
+
+def _unmake(folders: list[Path]) -> None:
+    with suppress(OSError):  # not empty: another process needs it
+        for folder in folders:
+            folder.rmdir()

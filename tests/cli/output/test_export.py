@@ -1,0 +1,63 @@
+"""Tables as files: every command that prints a table also writes it, and never over a file."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from asdcore.cli import app
+from asdcore.cli.output.export import export
+from asdcore.errors import AsdcoreError
+
+ROWS = [{"system": "a_b", "score": 0.51234567, "ci95": [0.4, 0.6], "kept": None}]
+
+
+def test_numbers_are_written_in_full(tmp_path):
+    export(ROWS, tmp_path / "t.csv", None)
+    assert pl.read_csv(tmp_path / "t.csv").row(0) == ("a_b", 0.51234567, 0.4, 0.6, None)
+
+
+def test_latex_is_escaped_with_numbers_to_the_right(tmp_path):
+    export(ROWS, None, tmp_path / "t.tex")
+    told = (tmp_path / "t.tex").read_text()
+    assert "\\begin{tabular}{lrrrr}" in told
+    assert r"a\_b & 0.5123 & 0.4 & 0.6 &  \\" in told
+
+
+@pytest.mark.parametrize("option", ["csv", "latex"])
+def test_no_file_is_written_over(tmp_path, option):
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    with pytest.raises(AsdcoreError, match=f"mine exists and is not written over. Choose another file with --{option}"):
+        export(ROWS, *([mine, None] if option == "csv" else [None, mine]))
+    assert mine.read_text() == "precious"
+
+
+def test_a_minus_is_stdout_and_nothing_else_is_printed():
+    told = CliRunner().invoke(app, ["registry", "list", "--csv", "-"])
+    assert told.exit_code == 0
+    assert told.stdout.startswith("id,kind,plugin")
+    told = CliRunner().invoke(app, ["plugins", "--latex", "-"])
+    assert told.stdout.startswith("% Made by asdcore")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate",
+        "compare",
+        "select",
+        "ledger",
+        "complexity",
+        "plugins",
+        "registry list",
+        "audit-views",
+        "decisions",
+        "data index",
+    ],
+)
+def test_every_table_can_be_had_as_a_file(command):
+    told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).stdout
+    assert "--csv" in told
+    assert "--latex" in told
