@@ -33,13 +33,14 @@ class TablePortions:
 
     Examples
     --------
-    >>> import asdcore
+    >>> import polars as pl
+    >>> from pathlib import Path
+    >>> from asdcore.runs.folder import Run
     >>> from asdcore.runs.portions import TablePortions
-    >>> tables = TablePortions(asdcore.load_run("runs/first"))
-    >>> tables.digest("clips") == tables.run.about["tables"]["clips"]
-    True
-    >>> tables.n_clips == sum(len(portion) for portion in tables.portions("clips"))
-    True
+    >>> clips = pl.DataFrame({"clip": ["b.wav", "a.wav"], "machine": "fan", "section": "00"})
+    >>> tables = TablePortions(Run.held(Path("run"), {}, {"clips": clips}))
+    >>> [portion["clip"].to_list() for portion in tables.portions("clips")], tables.clips_of_cell
+    ([['a.wav', 'b.wav']], {('fan', '00'): 2})
     """
 
     run: Run
