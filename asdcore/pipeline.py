@@ -199,7 +199,7 @@ class Work:
         """Turn the clip index into a run folder."""
         plan = self.plan
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader)]
+        notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader, self.root)]
         notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
         notes += [*device_notes(plan, self.device), *self.unheard_notes(clips)]
         for note in notes:

@@ -81,9 +81,24 @@ def in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
     return reader if windows is None else WindowedReader(reader, windows.seconds, windows.hop)
 
 
-def left_out_by(lister: ListsClips) -> list[str]:
-    """Return what to know of windows that were last listed: ends of recordings that gave none, and the like."""
-    return lister.notes if isinstance(lister, WindowedReader) else []
+def left_out_by(lister: ListsClips, root: Path) -> list[str]:
+    """Return what to know of recordings below ``root`` that are no clips.
+
+    That is what the reader sets aside; and of windows that were last listed, ends that gave none, and the like.
+    """
+    if isinstance(lister, WindowedReader):
+        return [*set_aside_by(lister.reader, root), *lister.notes]
+    return set_aside_by(lister, root)
+
+
+def set_aside_by(reader: object, root: Path) -> list[str]:
+    """Return a sentence on the recordings that a dataset reader sets aside, or nothing."""
+    if not (recordings := reader.supplemental(root) if hasattr(reader, "supplemental") else []):
+        return []
+    return [
+        f"{len(recordings)} recording{'s' * (len(recordings) > 1)} set aside (such as {recordings[0]}): nothing learns "
+        "from them, and nothing scores them."
+    ]
 
 
 def year_of(reader: ListsClips) -> int:

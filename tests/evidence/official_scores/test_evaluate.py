@@ -481,6 +481,8 @@ def test_malformed_truth_names_file_and_line(case, folder, change, message):
 def test_a_folder_that_is_no_truth(case):
     with pytest.raises(EvaluationError, match=r"holds no ground truth. Give a folder that holds ground_truth_data/"):
         read_truth(case / "scores")
+    with pytest.raises(EvaluationError, match=r"nowhere does not exist. Give a folder"):
+        read_truth(case / "nowhere")
     shutil.rmtree(case / "truth" / "ground_truth_domain")
     with pytest.raises(
         EvaluationError, match=r"ground_truth_domain/ground_truth_3DPrinter_section_00_test.csv is missing"
