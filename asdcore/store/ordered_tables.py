@@ -7,6 +7,7 @@ and says what is wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from asdcore.basics.table_files import parquet_in_batches
-from asdcore.store.digests.digest import columns_digest, numbers_bytes
+from asdcore.store.digests.digest import column_values, columns_digest
 from asdcore.store.disk.shared_disk import is_regular
 from asdcore.store.tables import Dtype, Table, stored_digest
 
@@ -142,24 +143,8 @@ def _validity(path: Path, name: str, rows: int, lacking: int) -> Iterator[bytes]
 def _values(path: Path, name: str, kind: Dtype) -> Iterator[bytes]:
     """Yield the bytes of a column's values, of strings all lengths first."""
     if kind == pl.String:
-        for lengths, _ in _texts(path, name):
-            yield lengths.astype("<i8").tobytes()
-        for _, content in _texts(path, name):
-            yield content
-        return
+        for portion in portions(path, [name]):
+            yield next(column_values(portion[name]))
     for portion in portions(path, [name]):
-        yield numbers_bytes(portion[name].fill_null(0).to_numpy())
-
-
-def _texts(path: Path, name: str) -> Iterator[tuple[Any, bytes]]:
-    """Yield the lengths (rows,) of strings in bytes, and the strings, joined. Those that are missing are empty."""
-    import pyarrow
-    import pyarrow.compute
-
-    for batch in parquet_in_batches(path, PORTION, [name]):
-        column = batch.column(0).cast(pyarrow.large_string())
-        column = pyarrow.compute.fill_null(column, "") if column.null_count else column
-        _, offsets, content = column.buffers()
-        places = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-        joined = memoryview(content)[places[0] : places[-1]] if content else b""
-        yield np.diff(places), bytes(joined)
+        values = column_values(portion[name])
+        yield from itertools.islice(values, 1 if kind == pl.String else 0, None)

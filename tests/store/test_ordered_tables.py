@@ -6,7 +6,7 @@ import os
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asdcore.basics import table_files
@@ -34,6 +34,7 @@ def decisions(n):
     )
 
 
+@settings(deadline=None)  # the first example imports pyarrow
 @given(
     rows=st.dictionaries(
         st.tuples(TEXT, st.integers(-9, 9)),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,8 @@ def file_digest(path: Path) -> str:
 def table_digest(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
     """Return the ``sha256-table-v1`` (hex) of a frame whose rows are identified by ``key``."""
     frame = frame.sort(key)
-    return columns_digest(
-        len(frame), ((column.name, column.dtype, [_present(column).tobytes()], _values(column)) for column in frame)
-    )
+    columns = ((column.name, column.dtype, [_present(column).tobytes()], column_values(column)) for column in frame)
+    return columns_digest(len(frame), columns)
 
 
 def columns_digest(rows: int, columns: Iterable[tuple[str, Any, Iterable[bytes], Iterable[bytes]]]) -> str:
@@ -74,14 +73,6 @@ def text_parts(texts: list[str]) -> list[bytes]:
     return [np.array([len(code) for code in coded], "<i8").tobytes(), b"".join(coded)]
 
 
-def numbers_bytes(array: NDArray[Any]) -> bytes:
-    """Return what numbers, none of them missing, add to a digest: every NaN is the same, and -0.0 is 0.0."""
-    array = array.astype(array.dtype.newbyteorder("<"))
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
-    return array.tobytes()
-
-
 def _type_name(dtype: pl.DataType) -> str:
     """Name a type in our own words, so that a library's renaming cannot change a digest."""
     if isinstance(dtype, pl.Array | pl.List):
@@ -94,17 +85,25 @@ def _type_name(dtype: pl.DataType) -> str:
     raise TypeError(f"No digest is defined for a column of type {dtype}")
 
 
-def _values(column: pl.Series) -> list[bytes]:
+def column_values(column: pl.Series) -> Iterator[bytes]:
+    """Yield what the values of a column add to a digest: of strings and lists the lengths first."""
     dtype = column.dtype
     if isinstance(dtype, pl.Array | pl.List):
         as_list = column.cast(pl.List(dtype.inner))
-        return [_without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
-    if dtype == pl.String:
+        yield _without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes()
+        yield from column_values(as_list.explode())
+    elif dtype == pl.String:
         texts = _without_nulls(column, "")
-        return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), *_joined(texts)]
-    if dtype == pl.Boolean:
-        return [_without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()]
-    return [numbers_bytes(_without_nulls(column, 0).to_numpy())]
+        yield texts.str.len_bytes().to_numpy().astype("<i8").tobytes()
+        yield from _joined(texts)
+    elif dtype == pl.Boolean:
+        yield _without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()
+    else:
+        array = _without_nulls(column, 0).to_numpy()
+        array = array.astype(array.dtype.newbyteorder("<"))
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
+        yield array.tobytes()
 
 
 def _joined(texts: pl.Series) -> list[bytes]:
