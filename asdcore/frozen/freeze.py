@@ -9,15 +9,9 @@ from typing import Any
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import recording_name
-from asdcore.compute.recipes import (
-    changed_sources,
-    component_origins,
-    features_digest,
-    inputs_digest,
-    library_versions,
-)
+from asdcore.compute.recipes import component_origins
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.contract.source_code.files import files_digest, framework_files
+from asdcore.contract.source_code.files import framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
 from asdcore.frozen.manifest import lineage
@@ -33,6 +27,7 @@ from asdcore.frozen.pinning.pinnable import pinnable, write_recordings
 from asdcore.frozen.pinning.recording_names import sounds_below
 from asdcore.frozen.pinning.resources import Pinned, pinned_modules, pinned_resources
 from asdcore.frozen.pinning.stored_parts import FeatureFiles, StoredParts
+from asdcore.frozen.pinning.unchanged_code import check_unchanged
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
@@ -82,7 +77,7 @@ def freeze(
     path, moment = given_path(out, "out"), moment_of(time)
     check_place(path, recipe_digest(done.meaning))
     work = _Freeze(done, progress or Silent())
-    work.check_unchanged()
+    check_unchanged(done, work.stored.networks, work.used, work.plugins)
     check_whole(work.tables, work.plan)
     shards, subjects = work.recordings(path), work.subjects()
     predicate = work.predicate(relative_roots(work.places, path), shards)
@@ -145,47 +140,6 @@ class _Freeze:
     def features(self) -> list[str]:
         """The names of all files of features, sorted."""
         return sorted({name for files in (*self.read.values(), *self.crossfit.values()) for name in files})
-
-    def check_unchanged(self) -> None:
-        """Raise ManifestError if code, a plugin or a library is not the one that made the run."""
-        about, problems = self.run.about, []
-        if "manifest" in about:
-            raise ManifestError(
-                f"{self.run.folder} is an inference, which has a manifest already. Freeze the run of a portfolio."
-            )
-        if about["code_sha256"] != files_digest(*framework_files()):
-            problems.append(f"asdcore's own source has changed since (then {about['asdcore']}, now {__version__})")
-        now = {(origin["kind"], origin["name"]): origin for origin in component_origins(self.used, self.plugins)}
-        for then in about["plugins"]:
-            if then != now.get((then["kind"], then["name"])):
-                problems.append(f"the {then['kind']} {then['name']!r} of plugin {then['plugin']} has changed since")
-        problems += [
-            f"the source of plugin {name} has changed since" for name in changed_sources(self.used, self.plugins)
-        ]
-        inputs = {} if problems else inputs_digest(self.plan.choices(), self.plugins)
-        if (then := about.get("inputs")) is not None:
-            problems += [
-                f"{where} would be built differently now: a file or module in its parameters has changed"
-                for where in inputs
-                if then.get(where) != inputs[where]
-            ]
-        for name, version in library_versions().items():
-            if about["libraries"].get(name) != version:
-                problems.append(f"{name} was {about['libraries'].get(name)}, it is {version}")
-        for name, branch in self.plan.branches.items():
-            features = features_digest(self.stored.networks.variants(name, branch), self.plugins, about["device"])
-            if not problems and about["features"].get(name) != features:
-                problems.append(f"branch {name!r} would get other features now")
-        if problems:
-            raise ManifestError(
-                "\n  - ".join(
-                    [
-                        f"{self.run.folder} cannot be frozen: code, plugins or libraries have changed since. Run the "
-                        "portfolio again, then freeze.",
-                        *problems,
-                    ]
-                )
-            )
 
     @cached_property
     def is_sharded(self) -> bool:
