@@ -70,6 +70,7 @@ class Journal:
         self._lock: Lock = lock
         self._synced = time.monotonic()
         self._end: int | None = None  # of what this process has written
+        self._begun: int | None = None  # of the first line, if this process wrote it
         self._digest, self._digested, self._n_lines = hashlib.blake2b(), 0, 0
         try:
             self._begin(dict(settings))
@@ -82,6 +83,11 @@ class Journal:
         with disk_trouble(self.path, ELSEWHERE):
             os.fsync(self._lock.descriptor)
         self._lock.release()
+
+    def forget(self) -> None:
+        """Remove the file if it holds nothing but the first line, which this process wrote: nothing was heard."""
+        if self._begun is not None and self.size == self._begun:
+            self._lock.remove()
 
     @property
     def size(self) -> int:
@@ -164,6 +170,7 @@ class Journal:
                 raise DataError(f"{self.path} was not written by a monitor. Name another file with --log.")
             os.ftruncate(self._lock.descriptor, 0)
             self._append({"kind": BEGIN, **settings})
+            self._begun = self._end
             return
         other = [name for name in {*settings, *first} if first.get(name) != settings.get(name)]
         if other:

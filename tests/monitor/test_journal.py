@@ -41,6 +41,24 @@ def test_a_line_that_was_cut_short_at_any_byte_is_removed(tmp_path):
         journal.close()
 
 
+def test_a_journal_that_has_heard_nothing_is_forgotten_and_any_other_is_not(tmp_path):
+    path = tmp_path / "log.jsonl"
+    journal = Journal(path, SETTINGS)
+    journal.forget()
+    journal.close()
+    assert not path.exists()
+    journal = Journal(path, SETTINGS)
+    journal.write(NOTE, {"n": 0})
+    journal.forget()
+    journal.close()
+    assert path.exists()
+    Journal(tmp_path / "old", SETTINGS).close()
+    journal = Journal(tmp_path / "old", SETTINGS)
+    journal.forget()
+    journal.close()
+    assert (tmp_path / "old").exists()
+
+
 def test_two_monitors_do_not_write_one_journal(tmp_path):
     journal = Journal(tmp_path / "log", SETTINGS)
     with pytest.raises(StoreError, match="Another monitor is writing"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, overload
 
+from asdcore.basics.paths import endless
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.store.disk.lost_disk import is_lost, lost
 
@@ -47,7 +48,7 @@ class FileContent:
 
     def __enter__(self) -> Self:
         try:
-            if what := _endless(self._path):
+            if what := endless(self._path):
                 raise DataError(f"{self._name}: is a {what}, not a file")
             least = 1 if self._in_parts else LARGE
             if self._path.is_file() and self._path.stat().st_size >= least:
@@ -157,13 +158,6 @@ def _digest_of_unchanged(path: Path, *_: int) -> str:
     """Return the digest of a file, read once as long as its device, inode, size and times stay as they are."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _endless(path: Path) -> str:
-    """Say what a path leads to if reading it may never end: a pipe waits for a writer, a device goes on for ever."""
-    if path.is_fifo():
-        return "pipe"
-    return "device" if path.is_char_device() or path.is_block_device() else ""
 
 
 def _status(file: IO[bytes]) -> tuple[int, int]:
