@@ -14,9 +14,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from asdcore.errors import DataError, StoreError
+from asdcore.errors import AsdcoreError, DataError, StoreError
 from asdcore.store.disk.atomic import disk_trouble
 from asdcore.store.disk.file_locks import Lock, take
 
@@ -84,10 +85,16 @@ class Journal:
             os.fsync(self._lock.descriptor)
         self._lock.release()
 
-    def forget(self) -> None:
-        """Remove the file if it holds nothing but the first line, which this process wrote: nothing was heard."""
-        if self._begun is not None and self.size == self._begun:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file; remove it after an error if it holds nothing but the first line, which this process wrote."""
+        if kind is not None and issubclass(kind, AsdcoreError) and self._begun is not None and self.size == self._begun:
             self._lock.remove()
+        self.close()
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ import typer
 from asdcore.cli.freeze import PublicKey
 from asdcore.cli.output.streams import write_answer
 from asdcore.cli.shared import FAILED
-from asdcore.errors import AsdcoreError, DataError
+from asdcore.errors import DataError
 
 if TYPE_CHECKING:
     from asdcore.detector.adapting.baselines import KnownMachine
@@ -124,8 +124,7 @@ def _listen(
     from asdcore.monitor.setup import settings_written
 
     detector, machine, system = judge
-    journal = Journal(file, settings_written(detector, machine, system, asked))
-    try:
+    with Journal(file, settings_written(detector, machine, system, asked)) as journal:
         under_way = Monitor(
             lambda sound, rate: detector.score(sound, rate, machine.machine, machine.section, system=system),
             asked,
@@ -141,11 +140,6 @@ def _listen(
                 _print(event)
         count = _count(under_way.windows_now, "window") if under_way.windows_now else "Nothing new, 0 windows"
         typer.echo(f"{count}, {_count(under_way.begun_now, 'alarm')}{_going_on(under_way)}: {file}", err=True)
-    except AsdcoreError:
-        journal.forget()
-        raise
-    finally:
-        journal.close()
     return under_way.begun_now
 
 
