@@ -107,6 +107,6 @@ def _is_list_of_names(value: Any) -> bool:
 
 _NUMBER = (is_number, "a number")
 _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "weights": (_is_weighting, "{ branch = weight, ... } with weights of 0 to 1e+100, not all 0"),
+    "weights": (_is_weighting, "{ branch = weight, ... } with weights of at least 0, at most 1e+100, not all 0"),
     "auxiliary": (_is_list_of_names, "a list of branches"),
 }
