@@ -13,11 +13,11 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from asdcore.errors import AsdcoreError, DataError, StoreError
+from asdcore.errors import DataError, StoreError
 from asdcore.store.disk.atomic import disk_trouble
 from asdcore.store.disk.file_locks import Lock, take
 
@@ -71,7 +71,7 @@ class Journal:
         self._lock: Lock = lock
         self._synced = time.monotonic()
         self._end: int | None = None  # of what this process has written
-        self._begun: int | None = None  # of the first line, if this process wrote it
+        self._begun: int | None = None  # the same once the first line of a new file was written
         self._digest, self._digested, self._n_lines = hashlib.blake2b(), 0, 0
         try:
             self._begin(dict(settings))
@@ -85,16 +85,11 @@ class Journal:
             os.fsync(self._lock.descriptor)
         self._lock.release()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file; remove it after an error if it holds nothing but the first line, which this process wrote."""
-        if kind is not None and issubclass(kind, AsdcoreError) and self._begun is not None and self.size == self._begun:
-            self._lock.remove()
-        self.close()
+    def discard(self) -> None:
+        """Remove the file if this process has made it and nothing was heard: it would show nothing."""
+        with suppress(OSError):
+            if self._begun is not None and self._begun == self.size:
+                self._lock.remove()
 
     @property
     def size(self) -> int:

@@ -41,22 +41,6 @@ def test_a_line_that_was_cut_short_at_any_byte_is_removed(tmp_path):
         journal.close()
 
 
-def test_a_journal_that_has_heard_nothing_is_removed_after_an_error_and_any_other_is_not(tmp_path):
-    def refused(name, *, notes=0):
-        with pytest.raises(DataError), Journal(tmp_path / name, SETTINGS) as journal:
-            for n in range(notes):
-                journal.write(NOTE, {"n": n})
-            raise DataError("no recording")
-        return not (tmp_path / name).exists()
-
-    assert refused("new")
-    assert not refused("heard", notes=1)
-    assert not refused("heard")
-    with Journal(tmp_path / "empty", SETTINGS):
-        pass
-    assert not refused("empty")
-
-
 def test_two_monitors_do_not_write_one_journal(tmp_path):
     journal = Journal(tmp_path / "log", SETTINGS)
     with pytest.raises(StoreError, match="Another monitor is writing"):
