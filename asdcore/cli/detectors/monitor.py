@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey
 from asdcore.cli.output.streams import write_answer
 from asdcore.cli.shared import FAILED
@@ -175,7 +176,6 @@ def _monitor(
 
 def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:
     """Return what to listen to; raises DataError if it is not there, or options do not fit it."""
-    from asdcore.basics.recording_parts import recording_path
     from asdcore.monitor.sources import File, Folder, Pipe
 
     if source == "-":
