@@ -66,26 +66,26 @@ if TYPE_CHECKING:
         load_view,
     )
     from asdcore.contract.left_out_clips import Without, left_out_by_refit
-    from asdcore.contract.onnx_graph import OnnxGraph, OnnxValue
+    from asdcore.contract.onnx.onnx_graph import OnnxGraph, OnnxValue
     from asdcore.contract.references import DOMAINS, METRICS, REFERENCES
     from asdcore.data.clip_index.clips import index_clips
     from asdcore.data.features.distances import DISTANCE_BYTES, PreparedBank, distances
     from asdcore.data.features.distances_as_onnx import distances_to_onnx
     from asdcore.data.synth import synthesize
-    from asdcore.detector.adapt import Adaptation, adapt
+    from asdcore.detector.adapting.adapt import Adaptation, adapt
     from asdcore.detector.as_onnx.write import OnnxFile, export_onnx
     from asdcore.detector.detector import Detector
     from asdcore.detector.export import export
     from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
-    from asdcore.evidence.comparison import compare
+    from asdcore.evidence.comparisons.comparison import compare
     from asdcore.evidence.false_alarms.decisions import decisions
     from asdcore.evidence.imported_results import import_results
     from asdcore.evidence.ledger import ledger, verdict
-    from asdcore.evidence.logged_evaluation import evaluate, evaluate_scores
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate, evaluate_scores
+    from asdcore.evidence.official_scores.unknown_machine import evaluate_unknown_machine
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
-    from asdcore.evidence.unknown_machine import evaluate_unknown_machine
     from asdcore.exchange.exported import export_features
     from asdcore.exchange.imported import import_features
     from asdcore.explanation.explain import explain
@@ -106,13 +106,13 @@ if TYPE_CHECKING:
 _LAZY = {
     "DISTANCE_BYTES": "asdcore.data.features.distances",
     "DOMAINS": "asdcore.contract.references",
-    "Adaptation": "asdcore.detector.adapt",
+    "Adaptation": "asdcore.detector.adapting.adapt",
     "Detector": "asdcore.detector.detector",
     "Explanation": "asdcore.explanation.explanation",
     "METRICS": "asdcore.contract.references",
     "OnnxFile": "asdcore.detector.as_onnx.write",
-    "OnnxGraph": "asdcore.contract.onnx_graph",
-    "OnnxValue": "asdcore.contract.onnx_graph",
+    "OnnxGraph": "asdcore.contract.onnx.onnx_graph",
+    "OnnxValue": "asdcore.contract.onnx.onnx_graph",
     "Portfolio": "asdcore.portfolio",
     "PreparedBank": "asdcore.data.features.distances",
     "REFERENCES": "asdcore.contract.references",
@@ -121,19 +121,19 @@ _LAZY = {
     "Trials": "asdcore.runs.trials",
     "Verdict": "asdcore.detector.verdict",
     "Without": "asdcore.contract.left_out_clips",
-    "adapt": "asdcore.detector.adapt",
+    "adapt": "asdcore.detector.adapting.adapt",
     "audit_decide": "asdcore.evidence.selection.audit",
     "audit_plan": "asdcore.evidence.selection.audit",
     "audit_views": "asdcore.preflight.view_audit",
     "check_submission": "asdcore.submission.check",
-    "compare": "asdcore.evidence.comparison",
+    "compare": "asdcore.evidence.comparisons.comparison",
     "decisions": "asdcore.evidence.false_alarms.decisions",
     "distances": "asdcore.data.features.distances",
     "distances_to_onnx": "asdcore.data.features.distances_as_onnx",
-    "evaluate": "asdcore.evidence.logged_evaluation",
-    "evaluate_scores": "asdcore.evidence.logged_evaluation",
+    "evaluate": "asdcore.evidence.official_scores.logged_evaluation",
+    "evaluate_scores": "asdcore.evidence.official_scores.logged_evaluation",
     "explain": "asdcore.explanation.explain",
-    "evaluate_unknown_machine": "asdcore.evidence.unknown_machine",
+    "evaluate_unknown_machine": "asdcore.evidence.official_scores.unknown_machine",
     "export": "asdcore.detector.export",
     "export_onnx": "asdcore.detector.as_onnx.write",
     "export_features": "asdcore.exchange.exported",

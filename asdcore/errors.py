@@ -25,6 +25,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from asdcore.under_way import under_way
+
 
 class Interrupted(SystemExit):
     """Ends the process because a person wants it, from wherever it is."""
@@ -130,7 +132,8 @@ def blamed(kind: str, name: str) -> Iterator[None]:
     So does an end of the process that its code asks for: a run would end with its exit code, without a word.
     """
     try:
-        yield
+        with under_way(f"{kind} {name!r}", "plugin"):
+            yield
     except (AsdcoreError, Interrupted):
         raise
     except MemoryError as error:
@@ -149,7 +152,8 @@ def blamed(kind: str, name: str) -> Iterator[None]:
 def located(where: str) -> Iterator[None]:
     """Prefix any AsdcoreError raised inside with where it happened, unless it says so; its class stays."""
     try:
-        yield
+        with under_way(where):
+            yield
     except AsdcoreError as error:
         message, *rest = error.args
         is_said = str(message).startswith((f"{where} ", f"{where}: "))

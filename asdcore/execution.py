@@ -15,11 +15,17 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import active_children, get_context
+from multiprocessing.util import Finalize
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from asdcore.errors import AsdcoreError, plain_warnings
+from asdcore.last_threads import end_in_time
+from asdcore.under_way import read, sudden_end, under_way, write_to
 
 MOST = 1000
 """Local processes: Python's pool asks the system for locks for each of them at once."""
@@ -49,6 +55,12 @@ class InProcess(Executor):
         return future
 
 
+class Processes(ProcessPoolExecutor):
+    """Local processes, each of which writes to a file in ``doing``, named after its number, what it does."""
+
+    doing: Path
+
+
 def check_number(workers: int) -> None:
     """Raise AsdcoreError for a number of local processes that no machine has."""
     if not 1 <= workers <= MOST:
@@ -69,11 +81,16 @@ def executor(workers: int, prepare: Callable[[], object] | None = None) -> Itera
         return
     with _allowed():
         # A forked child inherits the locks of torch's and polars' threads in whatever state they were.
-        pool = ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_start, initargs=(workers, prepare)
+        doing = TemporaryDirectory(prefix="asdcore-", ignore_cleanup_errors=True)
+        pool = Processes(
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=_start,
+            initargs=(workers, doing.name, prepare),
         )
+    pool.doing = Path(doing.name)
     others = set(active_children())
-    with pool:
+    with doing, pool:
         try:
             yield pool
         except AsdcoreError as error:
@@ -90,7 +107,7 @@ def run_jobs(pool: Executor | Elsewhere, work: Callable[[Job], Result], jobs: It
     Raises AsdcoreError if a worker process ends before its work does.
     """
     if isinstance(pool, InProcess | Elsewhere):
-        yield from map(work, jobs) if isinstance(pool, InProcess) else pool.run(work, jobs)
+        yield from map(partial(named, work), jobs) if isinstance(pool, InProcess) else pool.run(work, jobs)
         return
     futures: list[Future[Result]] = []
     try:
@@ -102,11 +119,33 @@ def run_jobs(pool: Executor | Elsewhere, work: Callable[[Job], Result], jobs: It
             try:
                 result = future.result()
             except BrokenExecutor as error:
-                raise AsdcoreError(_lost(_exit_codes(processes))) from error
+                raise AsdcoreError(_lost(processes, pool)) from error
             yield result
     finally:
         for future in futures:
             future.cancel()
+
+
+def named(work: Callable[[Job], Result], job: Job) -> Result:
+    """Run a job, known as under way by its name if it has one."""
+    if not _where(job):
+        return work(job)
+    with under_way(_where(job)):
+        return work(job)
+
+
+def name_of(job: Any) -> str:
+    """Return words for a chunk of work."""
+    return _where(job) or type(_first(job)).__name__
+
+
+def _where(job: Any) -> str:
+    return str(getattr(_first(job), "where", ""))
+
+
+def _first(job: Any) -> Any:
+    """Return the first of several jobs that are done together."""
+    return job[0] if isinstance(job, tuple) and job else job
 
 
 def shielded(work: Callable[[Job], Result], job: Job) -> Result:
@@ -115,7 +154,7 @@ def shielded(work: Callable[[Job], Result], job: Job) -> Result:
     Exceptions of many libraries pickle and do not unpickle. The parent would then see only a lost worker.
     """
     try:
-        return work(job)
+        return named(work, job)
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))
@@ -132,47 +171,44 @@ def _allowed() -> Iterator[None]:
         yield
     except (OSError, ImportError, RuntimeError) as error:
         if isinstance(error, BrokenExecutor):
-            raise AsdcoreError(_lost([])) from error
+            raise AsdcoreError(_lost([], None)) from error
         raise AsdcoreError(
             f"This system does not let asdcore start worker processes ({error}). They need a /dev/shm that may be "
             "written, and room for more processes. '--workers 1' does without: it works in this process."
         ) from error
 
 
-def _exit_codes(processes: list[Any]) -> list[int | None]:
-    """Return the exit codes of the processes of a lost pool, once its own thread has ended them all."""
-    codes = [process.exitcode for process in processes]
+def _lost(processes: list[Any], pool: Executor | None) -> str:
+    """Say how a worker was lost, and what it did."""
+    pid, code = _first_to_end(processes)
+    names = read(pool.doing / str(pid)) if isinstance(pool, Processes) else []
+    end = sudden_end(code, names, "A worker process")
+    if code == 1:
+        end += " A script may use workers only under 'if __name__ == \"__main__\":', for each worker imports it anew."
+    return f"{end} What was finished is kept: the same command goes on from there, with '--workers 1' in one process."
+
+
+def _first_to_end(processes: list[Any]) -> tuple[int | None, int | None]:
+    """Return the number and exit code of the process that broke a pool, None if the system does not say.
+
+    The pool ends the others with SIGTERM, by a thread of its own.
+    """
     deadline = time.monotonic() + 5
-    while None in codes and time.monotonic() < deadline:
+    while any(process.exitcode is None for process in processes) and time.monotonic() < deadline:
         time.sleep(0.01)
-        codes = [process.exitcode for process in processes]
-    return codes
+    told = [process for process in processes if process.exitcode not in (None, -signal.SIGTERM)]
+    return (told[0].pid, told[0].exitcode) if told else (None, None)
 
 
-def _lost(exit_codes: list[int | None]) -> str:
-    """Say how a worker was lost. The pool ends the others with SIGTERM, so their exit codes say nothing."""
-    told = [code for code in exit_codes if code not in (None, 0, -signal.SIGTERM)]
-    code = told[0] if told else None
-    if code is not None and code < 0:
-        how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
-    else:
-        how = "ended" if code is None else f"ended with exit code {code}"
-    reasons = {
-        -signal.SIGKILL: " The system does that when memory runs out: fewer --workers need less.",
-        1: " A script may use workers only under 'if __name__ == \"__main__\":', for each worker imports it anew.",
-    }
-    return (
-        f"A worker process {how} before its work was done.{reasons.get(code or 0, '')} What was finished is kept: the "
-        "same command goes on from there, with '--workers 1' in one process."
-    )
-
-
-def _start(workers: int, prepare: Callable[[], object] | None) -> None:
+def _start(workers: int, doing: str, prepare: Callable[[], object] | None) -> None:
     """Give each worker process its share of the cores, before any library starts its threads.
 
     An interrupt is the parent's to handle: it stops handing out chunks and lets those under way be finished.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError):
+        write_to(os.open(Path(doing, str(os.getpid())), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    Finalize(None, end_in_time, exitpriority=0)
     plain_warnings()
     share = str(max(1, (os.cpu_count() or 1) // workers))
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):

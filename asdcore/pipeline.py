@@ -8,7 +8,7 @@ score      scorers fitted on train normals, out-of-fold scores too    -> scores.
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
-evaluate   a step of its own, evidence/logged_evaluation.py: the labels -> evaluation.json
+evaluate   a step of its own, evidence/official_scores/logged_evaluation.py: the labels -> evaluation.json
 
 Inference (frozen/infer.py) and a detector (detector/) go the same way by scorers that are brought back, not fitted.
 """
@@ -199,7 +199,7 @@ class Work:
         """Turn the clip index into a run folder."""
         plan = self.plan
         decide.check_attainable(clips, plan.decision, plan.out_of_fold)
-        notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader)]
+        notes = [*notes_on(self.task, clips, plan.folds, noticed), *left_out_by(reader, self.root)]
         notes += [*decide.doubts(clips, plan.decision), *check_places(clips, plan.out_of_fold)]
         notes += [*device_notes(plan, self.device), *self.unheard_notes(clips)]
         for note in notes:

@@ -59,7 +59,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.authoring.conformance import Result, Root, checks, kind_of, run_checks
+from asdcore.authoring.conformance import Result, Root, checks, kind_of, required, run_checks
 from asdcore.authoring.conformance.decorators import (
     dataset_checks,
     encoder_checks,
@@ -117,7 +117,8 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
     """
     kind = kind_of(name, kind)
     plugins = installed()
-    if needed := plugins.needed(plugins.component(kind, name)):
+    made_up = required(kind, name)
+    if needed := [each for each in plugins.needed(plugins.component(kind, name)) if each not in made_up]:
         given = ", ".join(f"{parameter}=..." for parameter in needed)
         raise PluginError(
             f"{kind} {name!r} needs {' and '.join(map(repr, needed))}, which the checks cannot make up, so none was "

@@ -90,7 +90,8 @@ def _listened(own: dict[str, str], detector: Path, seconds: int, hop: float) -> 
         for line in process.stdout:
             windows += "event" not in json.loads(line)
             if windows * hop >= 3600 * (1 + len(memory)):
-                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()  # does the work
+                pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
                 memory.append(pages * os.sysconf("SC_PAGESIZE") / 1e6)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -30,11 +30,13 @@ BEGIN, END = "<!-- 'make plugins' writes from here -->", "<!-- to here -->"
 NAME, YEAR = r"[A-Z][^\W\d]+", r"(?:19\d|20[0-3])\d\b(?!-)"
 AUTHORS = rf"(?:{NAME}(?:, {NAME})*,? and {NAME}|{NAME}(?:, {NAME})* et al\.)"
 SOURCE = re.compile(
+    rf'(?<![,d.] )(?<![-.\w])(?:[A-Z]\. )+(?P<author>{NAME}), "[^"]*".{{0,100}}?\b(?P<in>{YEAR})|'
     rf"(?P<authors>{AUTHORS})(?:(?!{AUTHORS}).){{0,200}}?\b(?P<year>{YEAR})"
     rf"|\b(?P<venue>{NAME}) (?P<when>{YEAR})"
     r"|arXiv:? ?(?P<arxiv>\d{4}\.\d{5})"
 )
-"""Authors and the year that follows them; else a name right before a year, such as "Interspeech 2026"; or arXiv."""
+"""A sole author before a title in quotation marks, or authors, and the year that follows; else a name right before a
+year, such as "Interspeech 2026"; or arXiv."""
 
 MOST_SOURCES = 2
 
@@ -122,7 +124,9 @@ def sources(docstring: str) -> str:
     found = []
     for match in SOURCE.finditer(" ".join(docstring.split())):
         said = match.groupdict()
-        if said["authors"]:
+        if said["author"]:
+            found.append(f"{said['author']} {said['in']}")
+        elif said["authors"]:
             found.append(f"{said['authors']} {said['year']}")
         else:
             found.append(f"arXiv {said['arxiv']}" if said["arxiv"] else f"{said['venue']} {said['when']}")
@@ -138,7 +142,7 @@ def _function(name: str, function: Callable[..., Any]) -> Row:
 def _pooling(name: str) -> Row:
     pooling = POOLINGS[name]
     said = inspect.getdoc(pooling.function) or ""
-    what = f"of the special tokens alone, {first_line(said)}" if pooling.special else first_line(said)
+    what = f"Of the special tokens alone, {first_line(said)}" if pooling.special else first_line(said)
     given = {"clean_up": False, **pooling.defaults}
     return f"`{name}`", what, ", ".join(_parameter(*item) for item in sorted(given.items())), sources(said)
 

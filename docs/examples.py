@@ -123,8 +123,10 @@ def _line(line: str) -> str:
 def _asdcore(words: list[str]) -> str:
     """Run a command of asdcore in this process."""
     from asdcore.cli import main as asdcore
+    from asdcore.contract.plugins import restrict
 
     importlib.invalidate_caches()  # a block before may have installed a plugin
+    restrict(None)
     printed, code, before = io.StringIO(), 0, sys.argv
     sys.argv = words
     try:

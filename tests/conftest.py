@@ -387,7 +387,7 @@ def as_onnx():
         import onnxruntime
         from onnx import TensorProto, helper
 
-        from asdcore.contract.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+        from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
 
         graph = OnnxGraph()
         given = {f"given_{i}": np.asarray(array, np.float64) for i, array in enumerate(arrays)}

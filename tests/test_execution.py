@@ -41,6 +41,46 @@ def test_a_worker_that_ends_by_itself_is_told_with_its_code():
         list(run_jobs(pool, os._exit, [7]))
 
 
+ENDS = "import os, signal, time\nfrom asdcore.errors import blamed, located\n{}"
+AT_WORK = "with located('fan/a.wav'), blamed('scorer', 'theirs'): {}"
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (
+            "os._exit(0)",
+            "scorer 'theirs', at fan/a.wav, ended its process with exit code 0 .*check-plugin theirs'",
+        ),
+        (
+            "os._exit(9)",
+            "scorer 'theirs', at fan/a.wav, ended its process with exit code 9 .*check-plugin theirs'",
+        ),
+        (
+            "signal.raise_signal(11)",
+            "scorer 'theirs', at .* signal 11 \\(SIGSEGV\\) .*FAULTHANDLER.*check-plugin theirs'",
+        ),
+        # Nobody's fault who was at work.
+        (
+            "signal.raise_signal(9)",
+            "A worker process, at fan/a.wav, scorer 'theirs', was killed by signal 9 .*memory",
+        ),
+    ],
+)
+def test_a_plugin_that_ends_its_worker_process_is_named_with_its_work(end, told):
+    others = ENDS.format("time.sleep(0.2)")
+    with executor(2) as pool, pytest.raises(AsdcoreError, match=told):
+        list(run_jobs(pool, exec, [others, ENDS.format(AT_WORK.format(end)), others]))
+
+
+def test_workers_whose_plugin_leaves_a_thread_that_never_ends_are_ended(capfd):
+    thread = "import threading\nthreading.Thread(target=threading.Event().wait, name='uploader').start()"
+    short = "import asdcore.last_threads\nasdcore.last_threads.PATIENCE = 0.1"
+    with executor(2) as pool:
+        assert list(run_jobs(pool, exec, [f"{short}\n{thread}"] * 4)) == [None] * 4
+    assert "a plugin has left threads that go on (uploader), and should end them" in capfd.readouterr().err
+
+
 def test_a_pool_that_was_lost_says_so_again():
     with executor(2) as pool:
         for _ in range(2):
@@ -96,8 +136,9 @@ def test_a_system_without_room_for_locks_is_told_what_to_do(monkeypatch, error):
 
 
 def workers_of(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [int(one) for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    own = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return own + [worker for child in children for worker in workers_of(child)]
 
 
 def test_a_killed_worker_ends_a_run_in_one_message_and_the_next_goes_on(dataset, simple, tmp_path):
@@ -113,7 +154,7 @@ def test_a_killed_worker_ends_a_run_in_one_message_and_the_next_goes_on(dataset,
     assert process.returncode == 2
     assert "Traceback" not in said
     # The signal is named only if the system reports it while asdcore waits for it.
-    ended = r"Error: A worker process (was killed by signal 9 \(SIGKILL\)|ended before its work was done)"
+    ended = r"Error: A worker process(, at .*,)? (was killed by signal 9 \(SIGKILL\)|ended before its work was done)"
     assert re.match(ended, said.splitlines()[-1])
     assert "the same command goes on" in said
     assert not (tmp_path / "run").exists()

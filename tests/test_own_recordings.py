@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 
 import numpy as np
 import polars as pl
@@ -58,6 +60,14 @@ def test_recordings_without_labels_are_told_how_many_clips_are_anomalous_and_whi
     called = asdcore.load_run(tmp_path / "run").decisions["decision"].sum()
     assert f"knn calls {called} of 6 test clips anomalous, most of all test/0.wav (score " in said
     assert f"Next: asdcore decisions {tmp_path / 'run'}" in said
+    shutil.rmtree(tmp_path / "hall" / "test")
+    (tmp_path / "hall" / "train" / "phone.m4a").touch()
+    said = told_by(*run)
+    for step in re.findall("^  asdcore (.*)$", said, re.MULTILINE):
+        told_by(*step.replace("FILE.wav", f"{tmp_path}/hall/train/0.wav").split())
+    assert "detect" in step
+    notes = asdcore.load_run(tmp_path / "run").about["notes"]
+    assert "1 recording not read (such as train/phone.m4a): convert them to WAV or FLAC." in notes
 
 
 def test_without_domains_there_is_no_official_score_but_auc_recall_and_false_alarms(plant):

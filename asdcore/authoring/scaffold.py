@@ -69,6 +69,10 @@ _KINDS = {
 }
 
 
+OWN = ("pooling", "transform", "fusion")
+"""Steps between sound and score that no plugin can add."""
+
+
 def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -> Path:
     """Write the distribution ``asdcore-<name>`` into ``folder`` and return where it lies.
 
@@ -76,7 +80,8 @@ def new_plugin(kind: str, name: str, folder: Path, *, trainable: bool = False) -
     name or kind, or a name that is taken.
     """
     if kind not in KINDS:
-        raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}")
+        own = f" A {kind} is a function of asdcore itself: CONTRIBUTING.md says where it goes." if kind in OWN else ""
+        raise PluginError(f"There is no kind of plugin {kind!r}. {did_you_mean(kind, KINDS)}{own}")
     if trainable and kind != "encoder":
         raise PluginError(f"--trainable is for encoders: every {kind} that has a fit is fitted already. Leave it out.")
     name = _checked(kind, name.replace("-", "_"))

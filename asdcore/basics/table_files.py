@@ -17,8 +17,11 @@ from typing import Any
 import polars as pl
 
 
-def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """Return the table in a Parquet file, or some of its columns.
+def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:
+    """Return the table in a Parquet file, or in the bytes of one, or some of its columns.
+
+    Raises PolarsError if they are no table: of some damage polars panics instead, which is no Exception, and ends a
+    process with a trace.
 
     Examples
     --------
@@ -29,7 +32,10 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
     >>> read_parquet(Path("~.parquet"))["clip"].to_list()
     ['a.wav']
     """
-    return pl.read_parquet(path.read_bytes(), columns=columns)
+    try:
+        return pl.read_parquet(table if isinstance(table, bytes) else table.read_bytes(), columns=columns)
+    except pl.exceptions.PanicException as error:
+        raise pl.exceptions.ComputeError(str(error)) from None
 
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:

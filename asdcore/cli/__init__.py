@@ -13,6 +13,7 @@ freeze      freeze, verify, infer
 submission  package, check-submission
 detectors/  export, detect, adapt, monitor, explain
 
+supervised  the entrance: a command in a process of its own, and how that ended
 shared      options that mean the same everywhere, exit codes, printed results
 output/     tables on the terminal and as files, and streams that nobody reads
 

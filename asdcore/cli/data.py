@@ -64,7 +64,7 @@ def index(
     if write is not None:
         _write_index(read, root, write)
         return
-    _show(read, named=task is not None, as_json=as_json, csv=csv, latex=latex)
+    _show(read, root, named=task is not None, as_json=as_json, csv=csv, latex=latex)
     if read.problems:
         raise typer.Exit(FAILED)
 
@@ -109,13 +109,14 @@ def _write_index(read: _Read, root: Path, file: Path) -> None:
     typer.echo(f"Next: asdcore data index {root}")
 
 
-def _show(read: _Read, *, named: bool, as_json: bool, csv: Path | None, latex: Path | None) -> None:
+def _show(read: _Read, root: Path, *, named: bool, as_json: bool, csv: Path | None, latex: Path | None) -> None:
     """Print what the reader says, or write it as a table. named : whether the reader was named."""
+    from asdcore.components.readers import set_aside_by
     from asdcore.data.clip_index.clips import count_clips, count_recordings
     from asdcore.data.clip_index.remarks import remarks_on
 
     machines, recordings = count_clips(read.clips), count_recordings(read.clips)
-    notes = remarks_on(read.clips, read.noticed)
+    notes = [*remarks_on(read.clips, read.noticed), *set_aside_by(read.reader, root)]
     result = {"machines": machines, "recordings": recordings, "problems": read.problems, "notes": notes}
     if as_json:
         print_json({"reader": read.name, **result})

@@ -192,9 +192,11 @@ def infer(
 def _show_inference(finished: Run, out: Path) -> None:
     """Say what was scored, where it lies and what comes next; exit with 1 if a recording was left out."""
     systems = ", ".join(finished.about["portfolio"]["systems"])
-    typer.echo(f"{finished.clips.filter(split='test').height} clips scored by {systems}: {out}")
+    scored = finished.clips.filter(split="test").height
+    typer.echo(f"{scored} clip{'s' * (scored != 1)} scored by {systems}: {out}")
     typer.echo(f"Scores and decisions as CSV: {out}/scores. What thresholds promise: asdcore decisions {out}")
-    typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")
+    if finished.about["year"]:
+        typer.echo(f"For a challenge submission: asdcore package {out} --label <Name>_<Institute>")
     if skipped := finished.about.get("skipped"):
         typer.echo(f"Left out as unreadable: {', '.join(skipped)}", err=True)
         raise typer.Exit(FAILED)

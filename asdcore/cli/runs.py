@@ -45,7 +45,7 @@ def demo(
 
     Example: asdcore demo --profile tiny
     """
-    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
@@ -133,8 +133,19 @@ def run(
     typer.echo(f"{first.clips.height} clips, systems {', '.join(systems)}{seeds}: {out}")
     print_lines([f"The report is in {page}: open it in a browser."] if page else [])
     labelled = f"Next: asdcore evaluate {out}"
-    bare = f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"
-    print_lines([labelled] if tells_labels(first) else [*called(first), bare])
+    print_lines([labelled] if tells_labels(first) else [*called(first), *_without_labels(first, out)])
+
+
+def _without_labels(first: Run, out: Path) -> list[str]:
+    """Say what comes next where nobody knows which test clips are faulty, or where there are none."""
+    if first.clips.filter(split="test").is_empty():
+        return [
+            "There are no test clips. Next, to judge recordings by what was learnt:",
+            f"  asdcore freeze {first.folder} --out {first.folder}.json",
+            f"  asdcore export {first.folder}.json --out {first.folder}.asd",
+            f"  asdcore detect {first.folder}.asd FILE.wav",
+        ]
+    return [f"No labels come with these recordings. Next: asdcore decisions {first.folder}, asdcore report {out}"]
 
 
 def _report(out: Path) -> Path:
@@ -188,8 +199,8 @@ def evaluate(
     Example: asdcore evaluate runs/first
     """
     from asdcore.evidence.labels.held_back import held_back_note
-    from asdcore.evidence.logged_evaluation import evaluate as evaluate_run
-    from asdcore.evidence.logged_evaluation import evaluate_scores
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.official_scores.logged_evaluation import evaluate_scores
     from asdcore.runs.trials import opened
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from asdcore.errors import AsdcoreError, ClusterError
 
@@ -79,8 +78,8 @@ def killed(chunk: str, deaths: int, where: str) -> ClusterError:
     """Say that a chunk is lost with every worker that tries it."""
     return ClusterError(
         f"{chunk}: {deaths} workers ended while they worked on it, the last one {where}. If these machines are not "
-        "taken away, it is this chunk: try it with '--workers 1' in this process, and see the log of that worker for "
-        f"the reason. {KEPT}"
+        "taken away, it is this chunk: '--workers 1' tries it in this process and names a plugin that ends it or "
+        f"crashes, and the log of that worker may say more. {KEPT}"
     )
 
 
@@ -117,12 +116,6 @@ def on_worker(error: BaseException, where: str) -> BaseException:
     else:
         error.add_note(f"on worker {where}")
     return error
-
-
-def name_of(job: Any) -> str:
-    """Return words for a chunk of work."""
-    first = job[0] if isinstance(job, tuple) and job else job
-    return str(getattr(first, "where", None) or type(first).__name__)
 
 
 def some_of(labels: list[str]) -> str:

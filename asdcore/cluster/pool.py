@@ -23,7 +23,7 @@ from asdcore.cluster import errors
 from asdcore.cluster.connection import GPU, Cluster
 from asdcore.cluster.needs import Needs, written_down
 from asdcore.cluster.worker import Answer, Call, perform
-from asdcore.execution import Elsewhere, Job, Result
+from asdcore.execution import Elsewhere, Job, Result, name_of
 from asdcore.portfolio import Portfolio
 from asdcore.store.disk.lost_disk import is_lost
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 DEATHS = 30
 """Workers that may end while they work on one chunk: more than a machine that is taken away every minute makes."""
+
+DEATHS_HERE = 3
+"""The same on this machine, which nobody takes away."""
 
 LEAST, PER_WORKER = 64, 4
 """Chunks under way at once: so many at least, and so many for each worker."""
@@ -163,11 +166,12 @@ class ClusterPool(Elsewhere):
     def _count(self, chunk: _Chunk, error: KilledWorker) -> None:
         """Count the deaths of workers on a chunk; raises ClusterError if memory ran out, or there are too many."""
         chunk.deaths += error.allowed_failures + 1
-        name, last = errors.name_of(chunk.job), str(error.last_worker.address)
+        name, last = name_of(chunk.job), str(error.last_worker.address)
         if self._ran_out_of_memory():
             raise errors.out_of_memory(name, last)
-        if chunk.deaths > DEATHS:
+        if chunk.deaths > (DEATHS_HERE if self._cluster.is_here else DEATHS):
             raise errors.killed(name, chunk.deaths, last)
+        self._cluster.note(f"{name}: workers end while they work on it, the last one {last}. Others try it.")
 
     def _ran_out_of_memory(self) -> bool:
         """Whether a nanny has said so lately. It is asked by its worker, which may just be started anew."""

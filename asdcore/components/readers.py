@@ -7,6 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
+from asdcore.basics.paths import is_recording
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import Plugins
 from asdcore.data.clip_index.windows import WindowedReader
@@ -81,9 +82,26 @@ def in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
     return reader if windows is None else WindowedReader(reader, windows.seconds, windows.hop)
 
 
-def left_out_by(lister: ListsClips) -> list[str]:
-    """Return what to know of windows that were last listed: ends of recordings that gave none, and the like."""
-    return lister.notes if isinstance(lister, WindowedReader) else []
+def left_out_by(lister: ListsClips, root: Path) -> list[str]:
+    """Return what to know of recordings below ``root`` that are no clips.
+
+    That is what the reader sets aside; and of windows that were last listed, ends that gave none, and the like.
+    """
+    if isinstance(lister, WindowedReader):
+        return [*set_aside_by(lister.reader, root), *lister.notes]
+    return set_aside_by(lister, root)
+
+
+def set_aside_by(reader: object, root: Path) -> list[str]:
+    """Return a sentence on the recordings that a dataset reader sets aside, and one on those of unread formats."""
+    recordings = reader.supplemental(root) if hasattr(reader, "supplemental") else []
+    aside = {True: "nothing learns from them, and nothing scores them", False: "convert them to WAV or FLAC"}
+    notes = []
+    for read, why in aside.items():
+        if of_kind := [recording for recording in recordings if is_recording(recording) == read]:
+            what = "set aside" if read else "not read"
+            notes.append(f"{len(of_kind)} recording{'s' * (len(of_kind) > 1)} {what} (such as {of_kind[0]}): {why}.")
+    return notes
 
 
 def year_of(reader: ListsClips) -> int:

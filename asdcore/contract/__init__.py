@@ -16,7 +16,5 @@ left_out_clips  the clips that the out-of-fold score of a train normal leaves ou
 gain            what a recorder's gain does to an encoder's tokens
 long_sound      how long recordings reach views and encoders: in blocks
 additive        what makes a score divisible among features exactly
-onnx_graph      writes a formula as an ONNX graph
-onnx_functions  functions of NumPy and SciPy as ONNX
-onnx_quantiles  the normal quantile and angles as ONNX, in float64
+onnx/           writes formulas as ONNX
 """

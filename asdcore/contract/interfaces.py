@@ -58,11 +58,10 @@ class Dataset(Protocol):
 
     Notes
     -----
-    Optional: ``year``, the challenge year whose rules its evaluation follows; None if no challenge's do.
-
-    Optional: ``recognizes(root) -> int``, for a reader that may serve without being named: how surely the recordings
-    below ``root`` are its own, by their names alone. 0: not at all; 1: any will do; 2: their names have its form; 3: a
-    file is there that was made for it. The surest reader serves.
+    Optional: ``year``, the challenge year of its evaluation's rules (None: of no challenge); ``supplemental(root)``, a
+    list of recordings that it sets aside, relative to ``root``; ``recognizes(root) -> int``, for a reader that may
+    serve without being named: how surely the recordings below ``root`` are its own, by their names alone. 0: not at
+    all; 1: any will do; 2: their names have its form; 3: a file is there that was made for it. The surest serves.
     """
 
     def clips(self, root: Path) -> pl.DataFrame:

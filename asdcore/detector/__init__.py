@@ -11,12 +11,7 @@ systems               scores -> calibrated, fused, decided, and the share of eve
 machine               one machine and section: its branches and systems, brought back when it is first asked for
 verdict               what is said of one clip
 
-adapt                 a detector and new normals -> another detector, which judges by several baselines
-baselines             one machine with several of them
-adapted               a detector that holds several others
-adapted_file          the file of an adapted detector
-faults_among_normals  what the old detector says of the new normals
-heard_before          known faults among the new normals, and what the detector has learnt before
+adapting/             a detector learns that normal sound has changed
 
 feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
 contributions         divides a fused score among its branches, so that the parts add up to it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ class FrozenCell(Cell):
         rows: dict[str, NDArray[np.float32]] = {}
         for name in self._members:
             if name.startswith(f"store/features/{folder.name}/"):
-                frame = FEATURES.check(pl.read_parquet(BytesIO(self._container.read(name))))
+                frame = self._container.read_table(FEATURES, name)
                 rows |= rows_of(frame, f"{self._container.path}: {name} holds rows that are not features of a clip")
         if lost := [normal for normal in self.normals if normal not in rows]:
             raise ManifestError(f"{self._container.path} lacks the train features of {len(lost)} clips")

@@ -24,14 +24,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from asdcore.basics.parse import parse_json
+from asdcore.basics.table_files import read_parquet
 from asdcore.components.checkpoints import CHECKPOINT
-from asdcore.errors import ManifestError
+from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.manifest.signing import check_signature
 from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, check_name, parse_manifest
 from asdcore.store.digests.canonical import canonical_json
 from asdcore.store.digests.sealed_json import FIELD, is_sealed, seal, unsealed
 from asdcore.store.disk.zips import Content, DamagedError, blocks_of, opened_zip, write_stored
+from asdcore.store.tables import Table
 
 FORMAT = 1
 ABOUT, MANIFEST, SIGNATURE = "detector.json", "manifest.json", "manifest.json.sig"
@@ -66,6 +70,14 @@ class Container:
         if hashlib.sha256(content).hexdigest() != self.manifest.subjects[name].sha256:
             raise ManifestError(f"{self.path} was changed while it was in use: {name} is another. {_AGAIN}")
         return content
+
+    def read_table(self, table: Table, name: str) -> pl.DataFrame:
+        """Return the table that a member holds. Raises ManifestError if no freeze writes such a one."""
+        try:
+            return table.check(read_parquet(self.read(name)))
+        except (pl.exceptions.PolarsError, StoreError) as error:
+            what = f"{name} holds what no freeze writes: {str(error).splitlines()[0]}"
+            raise ManifestError(f"{self.path} is sealed, but {what}. {_AGAIN}") from None
 
     def unpack(self, root: str, folder: Path) -> None:
         """Write all members whose names begin with ``root`` below a folder; each is checked as it is read."""

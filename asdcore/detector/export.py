@@ -21,7 +21,7 @@ from asdcore.frozen.verify import code_differences
 from asdcore.frozen.verifying.refusal import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
-from asdcore.runs.folder import RUN_FILE
+from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE
 from asdcore.stages.notes_on_data import audio_empty_bands
 from asdcore.store.fitted_state import read_state
 from asdcore.store.tables import CLIP_INDEX, FULL, read_table
@@ -86,7 +86,8 @@ def export(
 def _check_frozen(path: Path) -> None:
     """Raise NothingToCheckError for a run that was not frozen."""
     folder = path if path.is_dir() else path.parent
-    if (path.is_dir() and (path / RUN_FILE).is_file()) or path.name == RUN_FILE:
+    a_run = (folder / RUN_FILE).is_file() and (folder / PORTFOLIO_FILE).is_file()  # a manifest may be called run.json
+    if a_run and (path.is_dir() or path.name == RUN_FILE):
         raise NothingToCheckError(
             f"{folder} is a run that is not frozen. 'asdcore freeze {folder} --out MANIFEST.json' freezes it; export "
             "that manifest."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Frozen:
         return self._table("systems").filter(pl.col("role") == "oof")
 
     def _table(self, name: str) -> pl.DataFrame:
-        return TABLES[name].check(pl.read_parquet(BytesIO(self.container.read(f"run/{name}.parquet"))))
+        return self.container.read_table(TABLES[name], f"run/{name}.parquet")
 
 
 class OfOneKind(ABC):
@@ -109,6 +109,7 @@ class FrozenMachine(OfOneKind):
         here = (pl.col("machine") == machine) & (pl.col("section") == section)
         self._clips = frozen.clips.filter(here)
         scores = frozen.scores.filter(here).join(self._clips.select("clip", "sha256"), on="clip", validate="m:1")
+        self._check_scored(scores, frozen.container.path)
         self._recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
         self._cells: dict[Recipe, FrozenCell] = {}
         self._usual_shares: dict[str, Shares] = {}
@@ -120,6 +121,15 @@ class FrozenMachine(OfOneKind):
             name: FrozenSystem(system, self._scale(name), plugins) for name, system in self._plan.systems.items()
         }
         self._thresholds = self._prove_systems(frozen)
+
+    def _check_scored(self, scores: pl.DataFrame, path: Path) -> None:
+        """Raise ManifestError unless there are train clips, and every branch has scores of each."""
+        scored = dict(scores.group_by("branch").agg(pl.col("clip").n_unique()).rows())
+        if self._clips.is_empty() or any(scored.get(name) != len(self._clips) for name in self._plan.branches):
+            raise ManifestError(
+                f"{path} is sealed, but holds what no freeze writes: of {self.machine} section {self.section} it lacks "
+                "train clips or their scores. 'asdcore export MANIFEST --out NAME.asd' makes it anew."
+            )
 
     @property
     def kind(self) -> RecordingKind:

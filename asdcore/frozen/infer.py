@@ -232,7 +232,7 @@ class _Inference:
         with removed_if_refused(self.out):
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
-            notes = [*notes_on(self.task, clips, self.plan.folds, self.noticed), *left_out_by(self.reader)]
+            notes = [*notes_on(self.task, clips, self.plan.folds, self.noticed), *left_out_by(self.reader, self.data)]
             notes += [*development_notes(listed, self.frozen.clips, self.year), *new_cells(clips, self.frozen.clips)]
             notes += [*device_notes(self.work), *self.work.unheard_notes(clips)]
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
@@ -261,7 +261,7 @@ class _Inference:
             self.skipped = unreadable(facts, set(paths.values()), self.data)
             listed = listed.filter(~pl.col("clip").is_in(list(self.skipped)))
         with looked_at(facts), noticing() as self.noticed:
-            index = completed(readable_clips(self.reader, self.data, self.skipped, listed))
+            index = completed(readable_clips(self.reader, self.data, self.skipped, facts))
         if not index.select(NAMES).sort("clip").equals(listed):
             raise DataError(f"Clips below {self.data} were added or removed meanwhile. Run again when it is complete.")
         own, test = like_test(of(index, "train"), listed).join(frozen, on=CELL, how="anti"), of(index, "test")

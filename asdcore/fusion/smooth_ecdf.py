@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.onnx_graph import OnnxValue
+from asdcore.contract.onnx.onnx_graph import OnnxValue
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.errors import AsdcoreError, EvaluationError
-from asdcore.evidence.evaluate import Evaluation
-from asdcore.evidence.metrics import rule
-from asdcore.evidence.trial_comparison import all_trials
+from asdcore.evidence.comparisons.trial_comparison import all_trials
+from asdcore.evidence.official_scores.evaluate import Evaluation
+from asdcore.evidence.official_scores.metrics import rule
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.reporting.labels import labels_of
 from asdcore.runs.folder import Run

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.digits import fixed, rounded
+from asdcore.evidence.comparisons.trial_comparison import compared_trials
 from asdcore.evidence.ledger import read_ledger
-from asdcore.evidence.trial_comparison import compared_trials
 from asdcore.evidence.uncertainty import Difference, Interval, differences
 from asdcore.reporting.reported_runs import Subject, called, official_cells
 from asdcore.store.cache import Store

@@ -222,7 +222,7 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
             return unstale(lambda: table_files.read_parquet(path), path)
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(f"{path} cannot be read as Parquet ({error}): cut short or overwritten. {repair}") from error
 
 

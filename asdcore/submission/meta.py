@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -16,7 +16,7 @@ import yaml
 from asdcore.basics.parse import parse_json, shallow
 from asdcore.errors import StoreError
 from asdcore.evidence.labels.score_lines import Problem, utf8
-from asdcore.evidence.metrics import harmonic_mean, rule
+from asdcore.evidence.official_scores.metrics import harmonic_mean, rule
 from asdcore.portfolio import parse_portfolio
 from asdcore.portfolio.schema import DEFAULT_FUSION
 from asdcore.resources.registry import open_registry
@@ -93,14 +93,20 @@ def development_results(run: Run, system: str, year: int) -> dict[str, dict[str,
                 values.append(float(cell[name]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            f"{path} holds no results of the system {system!r} by the rules of {year} ({type(error).__name__}: "
-            f"{error}). Make them with 'asdcore evaluate {run.folder} --year {year}'."
+            f"No results of the system {system!r} by the rules of {year}: {_why_none(path, error)}. Make them with "
+            f"'asdcore evaluate {run.folder} --year {year}'."
         ) from None
     prefix, mean = ("averaged_", _arithmetic_mean) if rules.mean == "by machine" else ("", harmonic_mean)
     return {
         machine: {f"{prefix}{name}": round(100 * mean(values), 4) for name, values in fields.items()}
         for machine, fields in by_machine.items()
     }
+
+
+def _why_none(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"there is no {path}"
+    return f"{path} cannot be read ({error})" if isinstance(error, OSError | ValueError) else f"{path} holds none"
 
 
 def check_meta(content: bytes, file: str, label: str) -> tuple[list[Problem], list[Problem]]:
@@ -200,8 +206,9 @@ def _fusion(run: Run, system: str) -> str:
     mean = "average" if len(set(filter(None, choice.weights.values()))) == 1 else "weighted average"
     how = mean if choice.fusion.name == DEFAULT_FUSION else choice.fusion.name
     guards = [f"{guard.name} guard" for guard in choice.guards]
+    scores = "normalized" if choice.transform.name == "identity" else choice.transform.name
     mirror = [] if choice.out_of_fold_mirror_of is None else [f"average over {plan.folds} folds of the training data"]
-    return ", ".join([f"{how} of {choice.transform.name} scores", *guards, *mirror])
+    return ", ".join([f"{how} of {scores} scores", *guards, *mirror])
 
 
 def _checkpoints(branches: Iterable[Mapping[str, Any]]) -> list[str]:

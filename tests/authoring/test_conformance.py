@@ -370,6 +370,8 @@ def test_registered_names_are_built() -> None:
 
 def test_installed_components_are_found_by_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(result.passed for result in check_installed("knn"))
+    # A guard needs the name of a branch; the checks have any.
+    assert all(result.passed for result in check_installed("tail"))
     with pytest.raises(PluginError, match="No component is named 'knm'. Did you mean 'knn'"):
         check_installed("knm")
     with pytest.raises(PluginError, match="No guard is named 'knn'"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from asdcore import DataError
-from asdcore.authoring.conformance import guard, normalizer, onnx_form, scorer, view
+from asdcore.authoring.conformance import onnx_form
+from asdcore.authoring.conformance.kinds import guard, normalizer, scorer, view
 from asdcore_plugins.guards.tail import TailGuard
 from asdcore_plugins.normalizers.mean_std import MeanStd
 from asdcore_plugins.scorers.knn import KNN

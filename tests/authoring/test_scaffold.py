@@ -79,6 +79,8 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_closest(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"A fusion is a function of asdcore itself: CONTRIBUTING\.md says"):
+        new_plugin("fusion", "mine", tmp_path)
     with pytest.raises(PluginError, match="Did you mean 'encoder'"):
         new_plugin("encoders", "mine", tmp_path)
 

@@ -79,6 +79,18 @@ def test_a_file_that_is_missing_or_none_is_an_error_of_the_system_or_of_polars(r
         read(tmp_path / "empty")
 
 
+def test_what_makes_polars_panic_is_an_error_like_any_other(tmp_path, monkeypatch):
+    """Of some damaged pages it panics, which is no Exception: whoever waits for PolarsError would be passed by."""
+    write_parquet(TABLE, tmp_path / "x")
+
+    def panics(*_, **__):
+        raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
+
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    with pytest.raises(pl.exceptions.PolarsError, match="assertion failed"):
+        read_parquet(tmp_path / "x")
+
+
 def test_nobody_gives_polars_a_path():
     """Calls of polars that read or write files stand in one module, or have a file that is open."""
     calls = []

@@ -194,6 +194,14 @@ def pause(seconds):
     threading.Event().wait(seconds)
 
 
+LOST = SimpleNamespace(allowed_failures=3, last_worker=SimpleNamespace(address="tcp://x:1"))
+
+
+def killing_pool(logs, **about):
+    """What runs jobs on a cluster whose nannies have these logs."""
+    return pools.ClusterPool(SimpleNamespace(client=SimpleNamespace(get_worker_logs=lambda **_: logs), **about), None)
+
+
 @pytest.mark.parametrize(
     ("logs", "told"),
     [
@@ -202,25 +210,21 @@ def pause(seconds):
     ],
 )
 def test_a_chunk_that_ends_every_worker_is_named_with_what_to_do(logs, told, monkeypatch):
-    monkeypatch.setattr(pools, "DEATHS", 3)
     monkeypatch.setattr(pools, "LOGS", 1)
-    client = SimpleNamespace(get_worker_logs=lambda **_: logs)
-    pool = pools.ClusterPool(SimpleNamespace(client=client), None)
-    lost = SimpleNamespace(allowed_failures=3, last_worker=SimpleNamespace(address="tcp://x:1"))
     with pytest.raises(ClusterError, match=told):
-        pool._count(pools._Chunk(SimpleNamespace(where="the pump chunk")), lost)
+        killing_pool(logs, is_here=True)._count(pools._Chunk(SimpleNamespace(where="the pump chunk")), LOST)
 
 
-def test_a_chunk_is_handed_out_again_until_too_many_have_died():
-    pool = pools.ClusterPool(SimpleNamespace(client=SimpleNamespace(get_worker_logs=lambda **_: {"x": ()})), None)
+def test_a_chunk_is_handed_out_again_until_too_many_have_died(told):
+    pool = killing_pool({"x": ()}, is_here=False, note=told.note)
     chunk, died = pools._Chunk(SimpleNamespace(where="it")), 0
-    lost = SimpleNamespace(allowed_failures=3, last_worker=SimpleNamespace(address="tcp://x:1"))
     with pytest.raises(ClusterError):
         while True:
-            pool._count(chunk, lost)
+            pool._count(chunk, LOST)
             died = chunk.deaths
     assert died == 28
     assert chunk.deaths > pools.DEATHS
+    assert set(told.notes) == {"it: workers end while they work on it, the last one tcp://x:1. Others try it."}
 
 
 def test_workers_without_memory_end_the_run_rather_than_let_it_wait(pool_of, monkeypatch):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
 import zipfile
+from io import BytesIO
 
+import polars as pl
 import pytest
 
 import asdcore
@@ -140,6 +143,40 @@ def test_an_edited_file_is_refused_and_nothing_of_it_used(carried, tmp_path, cha
     with pytest.raises(ManifestError, match=message):
         open_container(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["edited.asd"]
+
+
+def empty(content):
+    return b""
+
+
+def without_rows(content):
+    table = BytesIO()
+    pl.read_parquet(content).head(0).write_parquet(table)
+    return table.getvalue()
+
+
+def without_a_column(content):
+    table = BytesIO()
+    frame = pl.read_parquet(content)
+    frame.drop(frame.columns[0]).write_parquet(table)
+    return table.getvalue()
+
+
+@pytest.mark.parametrize("spoil", [empty, without_rows, without_a_column])
+@pytest.mark.parametrize("kind", ["run/clips", "run/scores", "run/systems", "store/features"])
+def test_a_forged_table_is_refused_even_if_everything_is_sealed_anew(carried, tmp_path, kind, spoil):
+    content = members(carried.path)
+    name = next(name for name in sorted(content) if name.startswith(kind))
+    content[name] = spoil(content[name])
+    statement = json.loads(content[MANIFEST])
+    (pinned,) = (subject for subject in statement["subject"] if subject["name"] == name)
+    pinned["digest"]["sha256"] = hashlib.sha256(content[name]).hexdigest()
+    pinned["annotations"]["size"] = len(content[name])
+    statement["predicate"][FIELD] = unsealed("now")
+    content[MANIFEST] = seal(canonical_json(statement))
+    relisted(content)
+    with pytest.raises(ManifestError, match="holds what no freeze writes|do not get their frozen|lacks the train"):
+        asdcore.load_detector(rewritten(tmp_path / "x.asd", content)).score([[0.1] * 4000] * 2, 16000, "fan")
 
 
 def named(name):

@@ -145,6 +145,18 @@ def test_an_npz_file_that_holds_a_text_is_refused(tmp_path):
         read_vectors(tmp_path / "t.npz")
 
 
+@pytest.mark.parametrize(("place", "value"), [(6, 200), (8, 1), (10, 99), (10, 14)])
+def test_an_npz_file_that_no_decompressor_takes_is_refused(tmp_path, place, value):
+    """Another version of zip, an encrypted member, an unknown compression, and LZMA of bytes that are none."""
+    np.savez(tmp_path / "t.npz", a=np.ones(3))
+    content = bytearray((tmp_path / "t.npz").read_bytes())
+    content[content.index(b"PK\1\2") + place] = value
+    content[content.index(b"PK\3\4") + place - 2] = value
+    (tmp_path / "t.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.npz cannot be read as NumPy arrays"):
+        read_vectors(tmp_path / "t.npz")
+
+
 def test_what_is_no_table_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(DataError, match="There is no table"):
         read_vectors(tmp_path / "gone.parquet")

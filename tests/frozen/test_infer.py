@@ -592,6 +592,22 @@ def test_a_half_written_recording_may_be_left_out(world, inferred, tmp_path, mon
     assert len(before) - len(said_of_each(got)) == 1
 
 
+def test_a_readable_clip_of_another_kind_is_not_offered_to_be_left_out(world, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(world.evaluation, data)
+    other, broken = sorted((data / "fan" / "test").glob("*.wav"))[:2]
+    sound, rate = soundfile.read(other)
+    soundfile.write(other, sound, 2 * rate)
+    with pytest.raises(DataError, match=f"{other.name}: {2 * rate} Hz") as refused:
+        world.infer(data, tmp_path / "out")
+    assert "--skip-unreadable" not in str(refused.value)
+    broken.write_bytes(b"")
+    with pytest.raises(DataError, match="not only unreadable clips are wrong") as refused:
+        world.infer(data, tmp_path / "out", skip_unreadable=True)
+    assert other.name in str(refused.value)
+    assert broken.name not in str(refused.value)
+
+
 def test_where_nothing_can_be_read_nothing_is_left_out(world, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(world.evaluation, data)

@@ -190,5 +190,5 @@ def test_the_log_lies_beside_the_folder_that_one_stands_in(home, tmp_path, monke
 def test_an_alarm_that_has_not_ended_is_told(home, tmp_path):
     whole, _ = soundfile.read(home / "night.wav")
     soundfile.write(tmp_path / "a.wav", whole[: 5 * RATE], RATE)
-    for told in ("10 windows, 1 alarms, alarm 1 goes on", "Going on after 10 windows in .*, alarm 1 goes on"):
+    for told in ("10 windows, 1 alarm, alarm 1 goes on", "Going on after 10 windows in .*, alarm 1 goes on"):
         assert re.search(told, monitor(home / "pump.asd", tmp_path / "a.wav").stderr)

@@ -155,6 +155,15 @@ def shown_groups(browser):
     return dict(browser.eval(f"{shown}.map((one) => [one.id, {areas}])"))
 
 
+def test_the_outermost_bins_of_a_histogram_are_as_wide_as_the_others(browser, report):
+    browser.open(report, 1280)
+    drawn = browser.eval("document.querySelector('#chart-histogram-source .mark-area path').getAttribute('d')")
+    edges = sorted({float(x) for x in re.findall(r"[ML](-?[\d.]+),", drawn)})
+    assert edges[0] == 0
+    widths = [edges[1] - edges[0], edges[-1] - edges[-2]]
+    assert widths == pytest.approx([edges[2] - edges[1]] * 2, abs=0.1)
+
+
 def test_test_clips_of_unknown_domain_are_shown_in_one_histogram_of_all_clips(browser, report):
     browser.open(report, 1280)
     assert shown_groups(browser) == {"chart-histogram-source": 3, "chart-histogram-target": 3}

@@ -76,6 +76,13 @@ def test_what_a_run_knows_is_filled_in():
     assert said["system"]["external_datasets"] == [{"name": "BEATs.pt", "url": None}]
 
 
+def test_scores_that_no_transform_changes_are_called_normalized():
+    changed = run(systems={"both": {"weights": dict.fromkeys(PORTFOLIO["branches"], 1.0)}})
+    assert read(meta_text(LABEL, changed, "both"))["system"]["description"]["decision_making"] == (
+        "average of normalized scores"
+    )
+
+
 def test_where_a_checkpoint_lies_is_not_told():
     assert "/mnt/me" not in meta_text(LABEL, run(), "fused")
 
@@ -187,14 +194,14 @@ def test_results_of_2020_are_averages_over_machine_ids(tmp_path):
 
 
 def test_results_that_are_not_there_are_asked_for(tmp_path):
-    with pytest.raises(StoreError, match=r"evaluation.json holds no results .* by the rules of 2024 \(FileNotFound"):
+    with pytest.raises(StoreError, match=r"No results of .* by the rules of 2024: there is no .*evaluation\.json\."):
         development_results(run(folder=tmp_path), "fused", 2024)
     other = evaluated(tmp_path, [cell("fan", "00", auc=0.5, pauc=0.5)], 2020)
     for system, year in (("plain", 2020), ("fused", 2024)):
-        with pytest.raises(StoreError, match=f"asdcore evaluate {tmp_path} --year {year}"):
+        with pytest.raises(StoreError, match=f"json holds none.*asdcore evaluate {tmp_path} --year {year}"):
             development_results(other, system, year)
     (tmp_path / "evaluation.json").write_text("[1")
-    with pytest.raises(StoreError, match="JSONDecodeError"):
+    with pytest.raises(StoreError, match=r"evaluation\.json cannot be read \("):
         development_results(other, "fused", 2020)
 
 

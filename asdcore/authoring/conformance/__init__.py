@@ -2,12 +2,7 @@
 
 bench/            what checks stand on: a bench for each kind, its sounds, and ways to fit
 
-dataset           checks of dataset readers
-view              checks of views
-encoder           checks of encoders
-scorer            checks of scorers
-normalizer        checks of normalizers
-guard             checks of guards
+kinds/            the checks of each kind: dataset reader, view, encoder, scorer, normalizer, guard
 
 one_clip_alone    checks of every kind whose rows are clips: no statistics of the test set, no memory, no randomness
 fitted            checks of every kind with a ``fit``
@@ -37,22 +32,17 @@ from typing import Any
 from asdcore.authoring.conformance import (
     additive,
     blocks,
-    dataset,
-    encoder,
     gain,
-    guard,
     left_out,
     left_out_without,
-    normalizer,
     onnx_form,
     restores,
-    scorer,
     shared_distances,
     trained,
-    view,
 )
 from asdcore.authoring.conformance.bench.dataset_folders import DatasetBench
 from asdcore.authoring.conformance.fitted import FITTED_CHECKS
+from asdcore.authoring.conformance.kinds import dataset, encoder, guard, normalizer, scorer, view
 from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed

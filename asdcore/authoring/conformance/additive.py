@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from asdcore.authoring.conformance.bench.driver import Rows, difference, require
-from asdcore.authoring.conformance.encoder import EncoderBench
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.encoder import EncoderBench
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import distances_of
 from asdcore.contract.additive import BAND_HERTZ, DISTANCE_WEIGHTS, FEATURE_SHARES, ROUNDING
 from asdcore.contract.references import METRICS

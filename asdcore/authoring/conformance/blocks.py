@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.bench.driver import describe, require
 from asdcore.authoring.conformance.bench.sounds import hums
-from asdcore.authoring.conformance.encoder import EncoderBench
-from asdcore.authoring.conformance.view import SAMPLE_RATE, ViewBench
+from asdcore.authoring.conformance.kinds.encoder import EncoderBench
+from asdcore.authoring.conformance.kinds.view import SAMPLE_RATE, ViewBench
 
 SECONDS = 12
 

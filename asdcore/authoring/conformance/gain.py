@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.bench.driver import require
-from asdcore.authoring.conformance.encoder import EncoderBench, flatten
+from asdcore.authoring.conformance.kinds.encoder import EncoderBench, flatten
 from asdcore.contract.gain import GAINS, gain_of
 
 SOFTER = 0.5

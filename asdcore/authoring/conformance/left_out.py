@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from asdcore.authoring.conformance.bench.driver import Rows, require, take
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 
 SAMPLED = (0, 1, 13, 27, 42, 58, 77, 98, 99, 102, 105, 108)
 """Train clips that are left out in turn: eight of the source domain, four of the target domain."""

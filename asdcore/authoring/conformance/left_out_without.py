@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.bench.driver import Rows, difference, require, take
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 from asdcore.authoring.conformance.left_out import RTOL, SAMPLED
-from asdcore.authoring.conformance.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import PARTS, distances_of
 from asdcore.contract.left_out_clips import Without, takes_without
 

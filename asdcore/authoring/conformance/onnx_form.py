@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.bench.driver import Bench, Rows, difference, join, require
-from asdcore.authoring.conformance.encoder import EncoderBench
-from asdcore.authoring.conformance.guard import GuardBench
-from asdcore.authoring.conformance.normalizer import NormalizerBench
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.encoder import EncoderBench
+from asdcore.authoring.conformance.kinds.guard import GuardBench
+from asdcore.authoring.conformance.kinds.normalizer import NormalizerBench
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.view import SAMPLE_RATE, ViewBench
 from asdcore.authoring.conformance.shared_distances import distances_of
-from asdcore.authoring.conformance.view import SAMPLE_RATE, ViewBench
-from asdcore.contract.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float64]

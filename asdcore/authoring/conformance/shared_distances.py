@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.authoring.conformance.bench.driver import Rows, difference, require
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 from asdcore.contract.references import METRICS
 
 PARTS = ("metric", "fit_distances", "score_distances")

@@ -15,7 +15,7 @@ import numpy as np
 
 from asdcore.authoring.conformance.bench.driver import Rows, require, stirred
 from asdcore.authoring.conformance.bench.outside_state import statics_restored
-from asdcore.authoring.conformance.encoder import EncoderBench
+from asdcore.authoring.conformance.kinds.encoder import EncoderBench
 from asdcore.contract.train_clips import ListedClips
 from asdcore.contract.training import SCOPES
 from asdcore.store.fitted_state import pack, unpack

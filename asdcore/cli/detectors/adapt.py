@@ -40,7 +40,7 @@ def adapt(
 
     Example: asdcore adapt pump.asd --normals after-repair --out pump-2.asd
     """
-    from asdcore.detector.adapt import adapt as adapt_detector
+    from asdcore.detector.adapting.adapt import adapt as adapt_detector
 
     asked = {"machine": machine, "section": section, "system": system}
     with failing():

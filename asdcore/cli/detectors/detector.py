@@ -161,7 +161,7 @@ def _learnt(detector: Detector, scored: list[_Scored], machine: str | None, sect
     import polars as pl
 
     from asdcore.data.recordings.same_sound import SOUND, with_sounds
-    from asdcore.detector.heard_before import heard_again_note, learnt_before
+    from asdcore.detector.adapting.heard_before import heard_again_note, learnt_before
 
     if not scored:
         return {}

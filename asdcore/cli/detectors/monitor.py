@@ -14,7 +14,7 @@ from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
-    from asdcore.detector.baselines import KnownMachine
+    from asdcore.detector.adapting.baselines import KnownMachine
     from asdcore.detector.detector import Detector
     from asdcore.monitor.monitor import Explains, Monitor
     from asdcore.monitor.past import Settings
@@ -139,11 +139,15 @@ def _listen(
         with single_threaded():  # once, not for every window
             for event in under_way.listen(place):
                 _print(event)
-        count = f"{under_way.windows_now} windows" if under_way.windows_now else "Nothing new, 0 windows"
-        typer.echo(f"{count}, {under_way.begun_now} alarms{_going_on(under_way)}: {file}", err=True)
+        count = _count(under_way.windows_now, "window") if under_way.windows_now else "Nothing new, 0 windows"
+        typer.echo(f"{count}, {_count(under_way.begun_now, 'alarm')}{_going_on(under_way)}: {file}", err=True)
     finally:
         journal.close()
     return under_way.begun_now
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:

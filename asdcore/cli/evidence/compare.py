@@ -37,7 +37,7 @@ def compare(
     Example: asdcore compare runs/first runs/second
     """
     from asdcore.cli.output.results import show_comparison
-    from asdcore.evidence.comparison import compare as compare_runs
+    from asdcore.evidence.comparisons.comparison import compare as compare_runs
 
     comparison = compare_runs(
         *runs,

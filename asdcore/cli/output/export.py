@@ -18,7 +18,7 @@ Latex = Annotated[
 
 
 def export(rows: Sequence[Mapping[str, Any]], csv: Path | None, latex: Path | None) -> bool:
-    """Write rows to the files that were asked for: numbers in full, fractions as fractions.
+    """Write rows to the files that were asked for: fractions as fractions; in CSV numbers in full.
 
     Returns whether stdout was asked for: then nothing else belongs there.
 
@@ -33,6 +33,7 @@ def export(rows: Sequence[Mapping[str, Any]], csv: Path | None, latex: Path | No
     if csv is not None:
         _write(csv, "--csv", table.write_csv())
     if latex is not None:
+        table = table.drop("sentence", strict=False)  # What the numbers say in words is no cell of a typeset table.
         body = [["" if value is None else _short(value) for value in row] for row in table.rows()]
         _write(latex, "--latex", tabular(table.columns, body))
     return "-" in (str(csv), str(latex))

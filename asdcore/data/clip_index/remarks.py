@@ -18,14 +18,17 @@ EXAMPLES = 3
 SILENCE = {
     "train": (
         "silence is normal to what learns from it",
+        "Leave such clips out.",
         "Leave such clips out, or the channel by another view.",
     ),
     "test": (
         "a score says nothing of the machine",
-        "They are scored all the same; another view leaves a channel out.",
+        "Such clips are scored all the same.",
+        "Such clips are scored all the same; another view leaves a channel out.",
     ),
 }
-"""By split, what a clip without sound means, and what can be done. A challenge wants a score of every test clip."""
+"""By split, what a clip without sound means, and what can be done: about all channels, about some. A challenge wants a
+score of every test clip."""
 
 
 def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]:
@@ -48,10 +51,10 @@ def _still(clips: pl.DataFrame, still: Mapping[str, int]) -> Iterator[str]:
     for machine, split, clip, channels in rows:
         silent[machine, split, _which(still[clip], channels)].append(clip)
     for (machine, split, which), names in silent.items():
-        means, advice = SILENCE[split]
+        means, of_all, of_some = SILENCE[split]
         yield (
             f"{machine}: {_count(len(names), f'{split} clip')} {_have(len(names))} one value throughout{which} (such "
-            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. {advice}"
+            f"as {', '.join(names[:EXAMPLES])}), as of a dead microphone: {means}. {of_some if which else of_all}"
         )
 
 

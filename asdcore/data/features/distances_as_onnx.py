@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.onnx_graph import OnnxValue
+from asdcore.contract.onnx.onnx_graph import OnnxValue
 from asdcore.contract.references import METRICS
 
 

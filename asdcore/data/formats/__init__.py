@@ -13,6 +13,7 @@ hdf5            HDF5 by h5py
 hdf5_datasets   what a dataset of HDF5 says of itself
 matlab          MATLAB files by SciPy and h5py
 mdf4            MDF 3 and 4 by asammdf
+mdf4_units      its integers in the unit of their channel, in float64
 tdms            TDMS by npTDMS
 uff58           universal files (UFF58) by pyuff
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.data.formats.channels import Channel
+from asdcore.data.formats.mdf4_units import formula_of, in_unit, is_computed
 from asdcore.data.formats.time_stamps import both_ends, check_steps, rate_of
 from asdcore.errors import DataError
 
@@ -43,7 +44,7 @@ class MdfRecording:
     def read(self, channel: Channel, start: int, stop: int) -> NDArray[Any]:
         """Return samples of a channel, in its unit; raises DataError if time jumps among them or some are invalid."""
         group, index = channel.key
-        signal = self._file.get(group=group, index=index, record_offset=start, record_count=stop - start)
+        signal = self._signal(group, index, record_offset=start, record_count=stop - start)
         if invalid := stop - start - len(signal.samples):
             raise DataError(
                 f"its channel {channel.name} has {invalid} samples that are missing, or that the file marks as invalid"
@@ -60,19 +61,33 @@ class MdfRecording:
     def _channels_of(self, group: int, about: Any) -> list[Channel]:
         """Return the channels of numbers of a group, and note the others."""
         n_samples, master = about.channel_group.cycles_nr, self._file.masters_db.get(group)
+        if master is not None and formula_of(about.channels[master].conversion):
+            self.others |= {channel.name: "sampled at times that a formula gives" for channel in about.channels}
+            return []
         rate, trouble = (None, "") if master is None else self._rate(group, n_samples, about.channels[master])
         channels = []
         for index, channel in enumerate(about.channels):
             if index == master:
                 continue
-            first = self._file.get(
-                group=group, index=index, record_offset=0, record_count=1, ignore_invalidation_bits=True
-            )
+            try:
+                first = self._signal(group, index, record_offset=0, record_count=1, ignore_invalidation_bits=True)
+            except DataError as error:
+                channels.append(Channel(channel.name, rate, "", n_samples, (group, index), str(error)))
+                continue
             if first.samples.dtype.kind in "iuf" and first.samples.ndim == 1:
                 channels.append(Channel(channel.name, rate, first.unit or "", n_samples, (group, index), trouble))
             else:
                 self.others[channel.name] = f"of the type {first.samples.dtype}"
         return channels
+
+    def _signal(self, group: int, index: int, **which: Any) -> Any:
+        """Return samples of a channel in its unit, as asammdf's Signal; raises DataError if its formula is not read."""
+        conversion = self._file.groups[group].channels[index].conversion
+        computed = is_computed(conversion)
+        signal = self._file.get(group=group, index=index, raw=computed, **which)
+        if computed:
+            signal.samples = in_unit(signal.samples, conversion)
+        return signal
 
     def _rate(self, group: int, n_samples: int, master: Any) -> tuple[float | None, str]:
         if getattr(master, "sync_type", TIME) != TIME:

@@ -63,7 +63,7 @@ class MeasuredSound:
             if np.iscomplexobj(samples):
                 raise DataError(f"its channel {self._channel.name} holds complex numbers, and samples are real")
         self._next += len(samples)
-        with np.errstate(over="ignore"):  # infinity is refused with NaN
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN are refused
             return np.asarray(samples, dtype=np.float32).reshape(-1, 1)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore.basics.durations import duration
+from asdcore.basics.paths import UNREAD
 from asdcore.basics.recording_parts import Part, part_digest, part_name, part_of, recording_path
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.recordings.file_content import LARGE, FileContent
@@ -182,7 +183,7 @@ def _opened(content: FileContent, header: WavHeader | None, name: str) -> Iterat
     try:
         with soundfile.SoundFile(content.behind(behind_tags(content.content))) as sound:
             if sound.format not in FORMATS:
-                raise DataError(f"{name}: is {sound.format} inside, it must be WAV or FLAC")
+                raise DataError(f"{name}: is {sound.format} inside; convert it to WAV or FLAC")
             if sound.frames == 0:
                 raise DataError(f"{name}: holds no samples")
             check_rate(sound.samplerate, name)
@@ -199,7 +200,9 @@ def _opened(content: FileContent, header: WavHeader | None, name: str) -> Iterat
             yield sound
     except soundfile.LibsndfileError as error:
         # str(error) would show the address of our buffer.
-        raise DataError(f"{name}: will not decode ({error.error_string.strip(' .') or error.code})") from error
+        advice = "; convert it to WAV or FLAC" if name.lower().endswith(UNREAD) else ""
+        why = error.error_string.strip(" .") or error.code
+        raise DataError(f"{name}: will not decode ({why}){advice}") from error
     except soundfile.SoundFileError as error:
         raise DataError(f"{name}: will not decode ({error})") from error
 

@@ -47,8 +47,8 @@ class FileContent:
 
     def __enter__(self) -> Self:
         try:
-            if self._path.is_fifo():
-                raise DataError(f"{self._name}: is a pipe, not a file")  # reading it would wait forever
+            if what := _endless(self._path):
+                raise DataError(f"{self._name}: is a {what}, not a file")
             least = 1 if self._in_parts else LARGE
             if self._path.is_file() and self._path.stat().st_size >= least:
                 self._file = self._path.open("rb")
@@ -88,7 +88,7 @@ class FileContent:
     def behind(self, start: int) -> IO[bytes]:
         """Return a file of the bytes from ``start`` on."""
         if self._disk is None:
-            return io.BytesIO(self.content[start:])
+            return _InMemory(self.content[start:])
         return io.BufferedReader(_Behind(self._disk, start))
 
     def check_unchanged(self) -> None:
@@ -159,10 +159,25 @@ def _digest_of_unchanged(path: Path, *_: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _endless(path: Path) -> str:
+    """Say what a path leads to if reading it may never end: a pipe waits for a writer, a device goes on for ever."""
+    if path.is_fifo():
+        return "pipe"
+    return "device" if path.is_char_device() or path.is_block_device() else ""
+
+
 def _status(file: IO[bytes]) -> tuple[int, int]:
     """Return size and time of the last change."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
+
+
+class _InMemory(io.BytesIO):
+    """A file in memory. Of a damaged one libsndfile seeks before its beginning, and an error there would be printed."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self.getbuffer())}[whence]
+        return super().seek(max(0, start + offset))
 
 
 class _Behind(io.RawIOBase):

@@ -13,7 +13,7 @@ from asdcore.compute.encoding.built_encoders import built_encoder
 from asdcore.compute.encoding.encoding import layers_of
 from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.scoring.scoring import Recipe, takes_distances
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
 from asdcore.data.features.distances_as_onnx import distances_to_onnx
 from asdcore.detector.as_onnx.poolings import pooled

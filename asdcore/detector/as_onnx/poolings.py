@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.data.features.pooling import POOLINGS, clean_up, complete
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asdcore.contract.onnx_graph import NotInOnnxError
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError
 from asdcore.detector.detector import Parts
 from asdcore.detector.machine import FrozenMachine
 from asdcore.errors import AsdcoreError, StoreError

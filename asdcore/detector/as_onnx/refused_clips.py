@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asdcore.contract.onnx_graph import OnnxValue
+from asdcore.contract.onnx.onnx_graph import OnnxValue
 from asdcore.data.recordings.audio import LOUDEST
 
 REFUSED = -1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.data.recordings.audio import resample
 
 Floats = NDArray[np.float64]

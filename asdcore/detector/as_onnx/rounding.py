@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from asdcore.basics.rounding import BITS, Grid
-from asdcore.contract.onnx_graph import OnnxValue
+from asdcore.contract.onnx.onnx_graph import OnnxValue
 
 SMALLEST = 1e-290
 """A smaller number counts as 0: its exponent could not be told."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from asdcore.basics.rounding import Grid
 from asdcore.components.build import build
-from asdcore.contract.onnx_graph import NotInOnnxError, OnnxValue
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError, OnnxValue
 from asdcore.contract.plugins import Plugins
 from asdcore.detector.as_onnx.branches import blaming
 from asdcore.detector.as_onnx.rounding import on_grid

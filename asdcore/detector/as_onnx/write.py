@@ -13,7 +13,7 @@ import numpy as np
 from asdcore.basics.paths import given_path
 from asdcore.compute.encoding.built_encoders import built_encoder
 from asdcore.compute.scoring.scoring import Recipe
-from asdcore.contract.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
+from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, NotInOnnxError, OnnxGraph, OnnxValue
 from asdcore.contract.plugins import chosen
 from asdcore.detector.as_onnx import parity as of_clips
 from asdcore.detector.as_onnx.branches import Features, combined, features_of, z_of

@@ -17,5 +17,5 @@ fault_gains            how far up among train normals a fault lies
 fault_problem          what is asked of these scores
 shrunken_choice        weights shrunken towards a default that no label has seen
 
-Choosing without labels is in :mod:`asdcore.evidence.criteria`.
+Choosing without labels is in :mod:`asdcore.evidence.comparisons.criteria`.
 """

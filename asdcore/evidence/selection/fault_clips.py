@@ -27,7 +27,10 @@ from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
 from asdcore.store.tables import CELL, CLIP_INDEX
 
-NORMAL = ("normal", "0", "ok", "good", "false")
+COLUMNS = ("path", "machine", "section", "kind", "label")
+"""The columns of a table that are read."""
+
+NORMAL = ("normal", "0", "0.0", "ok", "good", "false")
 """What a label may say of a clip without a fault, in small letters."""
 
 _NORMAL_NAME = re.compile(r"(^|[_.-])normal([_.-]|$)")
@@ -164,7 +167,10 @@ def _of_table(table: Path) -> list[Row]:
             f"{table} lacks the column {missing[0]}; it has {', '.join(frame.columns)}. Needed are path and machine, "
             "and allowed section, kind and label."
         )
-    texts = frame.select(pl.all().cast(pl.String, strict=False).fill_null("")).sort("path")
+    columns = [name for name in COLUMNS if name in frame.columns]
+    if wrong := [name for name in columns if frame.schema[name].is_nested() or frame.schema[name] == pl.Binary]:
+        raise DataError(f"{table}, column {wrong[0]!r} holds {frame.schema[wrong[0]]}. Text and numbers are allowed.")
+    texts = frame.select(pl.col(columns).cast(pl.String, strict=False).fill_null("")).sort("path")
     return [{**row, "path": table.parent / row["path"], "name": Path(row["path"]).name} for row in texts.to_dicts()]
 
 

@@ -108,24 +108,31 @@ def unreadable(facts: Mapping[str, AudioFacts | str], test: Collection[str], roo
     return bad
 
 
-def readable_clips(reader: ListsClips, root: Path, skipped: Collection[str], listed: pl.DataFrame) -> pl.DataFrame:
+def readable_clips(
+    reader: ListsClips, root: Path, skipped: Collection[str], facts: Mapping[str, AudioFacts | str]
+) -> pl.DataFrame:
     """Return the clip index of ``root`` without the skipped clips; any other problem is an error.
 
-    listed : the clips below ``root``. If only test clips are wrong, the error says how to leave them out.
+    facts : what was read of the test clips. If unreadable ones alone are wrong, the error says how to leave them out.
     """
     try:
         return reader.clips(root)
     except DatasetError as error:
-        if error.clips is None or not _all_about(error.problems, skipped):
-            if _all_about(error.problems, of(listed, "test")["clip"]):
+        others = _not_about(error.problems, skipped)
+        if error.clips is None or (others and not skipped):
+            if not _not_about(others, [clip for clip, fact in facts.items() if isinstance(fact, str)]):
                 raise DataError(f"{error}\nTo leave out unreadable clips, add {SKIP} to the command.") from error
             raise
+        if others:
+            raise DatasetError(f"{root}: not only unreadable clips are wrong.", others, error.clips) from error
         kept: pl.DataFrame = error.clips.filter(~pl.col("clip").is_in(list(skipped)))
         return kept
 
 
-def _all_about(problems: Collection[str], clips: Iterable[str]) -> bool:
-    return all(problem.startswith(tuple(f"{clip}: " for clip in clips)) for problem in problems)
+def _not_about(problems: Iterable[str], clips: Iterable[str]) -> list[str]:
+    """Return the problems that are of none of these clips."""
+    named = tuple(f"{clip}: " for clip in clips)
+    return [problem for problem in problems if not problem.startswith(named)]
 
 
 def of(clips: pl.DataFrame, split: str) -> pl.DataFrame:

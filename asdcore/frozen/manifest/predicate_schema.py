@@ -76,6 +76,8 @@ class _Kernels(_Part):
 class _Environment(_Part):
     packages: dict[str, str]
     deterministic: _Deterministic
+    cpu: str = ""
+    cpu_features: list[str] = []
     kernels: _Kernels | None = None
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.basics.table_files import read_parquet
 from asdcore.errors import ManifestError
 from asdcore.store.disk.atomic import write_bytes
 
@@ -29,6 +31,9 @@ MANY = 20_000
 
 ROWS = 1 << 16
 """Recordings in a shard at most."""
+
+LARGEST = 1 << 28
+"""Bytes: no shard comes near it, even if every name is as long as a path may be, and nothing larger is read."""
 
 SUFFIX = ".shards"
 COLUMNS: dict[str, type[pl.DataType]] = {"name": pl.String, "size": pl.Int64, "sha256": pl.String, "part": pl.String}
@@ -84,19 +89,33 @@ class Shards:
     def frame(self, shard: Shard) -> pl.DataFrame:
         """Return one shard."""
         path = self.path(shard)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            self.check_there()
-            raise ManifestError(f"{path} cannot be read. It belongs to {self.manifest}.") from None
+        content = self._content(path)
         if hashlib.sha256(content).hexdigest() != shard.sha256:
             raise ManifestError(
                 f"{path} was changed after {self.manifest} was sealed: do not use them. Get both as they were frozen."
             )
-        frame = pl.read_parquet(io.BytesIO(content))
-        if trouble := _trouble(frame, shard):
+        try:
+            frame = read_parquet(content)
+            trouble = _trouble(frame, shard)
+        except pl.exceptions.PolarsError as error:
+            trouble = str(error).splitlines()[0]
+        if trouble:
             raise ManifestError(f"{path} is pinned, but holds what no freeze writes: {trouble}.")
         return frame
+
+    def _content(self, path: Path) -> bytes:
+        """Read the file of a shard; a pipe or a device, which may never end, is refused."""
+        try:
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
+                return path.read_bytes()
+            trouble = "it is not a regular file, or larger than any shard"
+        except FileNotFoundError:
+            self.check_there()
+            raise
+        except OSError as error:
+            trouble = error.strerror or str(error)
+        raise ManifestError(f"{path} cannot be read: {trouble}. It belongs to {self.manifest}: bring back both.")
 
 
 def folder_of(manifest: Path) -> Path:

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from asdcore.authoring.conformance import Result, required
-from asdcore.authoring.conformance.guard import NAMED
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.guard import NAMED
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError, DataError

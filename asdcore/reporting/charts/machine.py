@@ -9,10 +9,10 @@ from asdcore.reporting.charts.style import ChartOf, by_group, finished, threshol
 
 
 def histogram(domain: str, labelled: bool) -> ChartOf:
-    """Score distributions of one domain, or of all clips; rows: group, from, to, middle, share, n, threshold."""
+    """Score distributions of one domain, or of all clips; rows: group, edge, from, to, share, n, threshold."""
     base = alt.Chart(alt.NamedData("rows"))
-    area = base.mark_area(interpolate="step", line={"strokeWidth": 1.5}, opacity=0.32).encode(
-        x=alt.X("middle:Q", title="anomaly score", scale=alt.Scale(zero=False, nice=False)),
+    area = base.mark_area(interpolate="step-after", line={"strokeWidth": 1.5}, opacity=0.32).encode(
+        x=alt.X("edge:Q", title="anomaly score", scale=alt.Scale(zero=False, nice=False)),
         y=alt.Y("share:Q", stack=None, title="share of clips", axis=alt.Axis(format="%", tickCount=4)),
         color=by_group(labelled),
         tooltip=[tip("group", "N"), tip("from", title="score from"), tip("to"), tip("share", form=".1%"),

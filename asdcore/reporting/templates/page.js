@@ -33,9 +33,10 @@
     }
     return [...groups].flatMap(([group, bins]) => {
       const total = bins.reduce((sum, n) => sum + n, 0);
-      return bins.map((n, i) => ({
-        group, n, share: n / total, from: start + i * step, to: start + (i + 1) * step, middle: start + (i + 0.5) * step,
-        threshold: part().threshold,
+      const end = bins.length - 1;  /* The last bin comes twice: a step ends where its last row begins. */
+      return [...bins, bins[end]].map((n, i) => ({
+        group, n, share: n / total, edge: start + i * step, from: start + Math.min(i, end) * step,
+        to: start + (Math.min(i, end) + 1) * step, threshold: part().threshold,
       }));
     });
   };

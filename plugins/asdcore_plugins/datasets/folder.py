@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth
+from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, unheard
 
 
 class FolderReader:
@@ -71,3 +71,7 @@ class FolderReader:
             clip lies in a folder of normal clips or of a fault; None if there is no such machine.
         """
         return folder_truth(root)
+
+    def supplemental(self, root: Path) -> list[str]:
+        """Return the recordings below ``root`` whose format is not read, such as MP3: relative paths, sorted."""
+        return unheard(root)

@@ -20,7 +20,7 @@ class DomainZ(LocationScale):
     ----------
     shrinkage : float
         With the weight of how many source clips the target's mean and deviation are drawn toward the source's, 0 or
-        more; 0 is the published form.
+        more; 0 is the published form but for a factor, 1 / c4(n_t).
 
     Notes
     -----

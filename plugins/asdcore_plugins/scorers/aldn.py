@@ -16,12 +16,9 @@ with the same bits and n_train * k memory.
 
 from __future__ import annotations
 
-import numpy as np
-
 from asdcore_plugins.scorers.bases.cluster_density import ClusterScorer
-from asdcore_plugins.scorers.bases.local_density import floor
+from asdcore_plugins.scorers.bases.least_variance import density_power
 from asdcore_plugins.stats.arrays import Flags, Floats
-from asdcore_plugins.stats.masked import medians, slopes
 from asdcore_plugins.stats.neighbours.exact import Banks
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
 
@@ -52,9 +49,4 @@ class ALDN(ClusterScorer):
     name = "aldn"
 
     def _terms(self, rho: Floats, counted: Flags, banks: Banks | BanksWithout) -> tuple[Floats, float]:
-        added = floor(rho, counted, self.name)
-        density = np.log(rho + added)
-        nearest = np.take_along_axis(density, banks.nearest(), axis=1)
-        eta = slopes(np.log(banks.nearest_distances() + added), nearest, counted)
-        usual = medians(density, counted)[:, None]
-        return np.exp(np.clip(eta, 0.0, 1.0) * (density - usual)), 0.0
+        return density_power(self.name, rho, counted, banks, 0.0, 1.0), 0.0

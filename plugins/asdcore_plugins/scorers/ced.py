@@ -1,13 +1,13 @@
 """Local density normalization over the neighbours that lie in a train normal's own cluster.
 
 A(x) = min_y d(x, y) / rho(y). rho(y) is the mean distance of a train normal to its nearest others up to the end of its
-cluster. The cluster ends at the first neighbour whose distance is much smaller than the next one's: with the ratios
-r_k = d_k / d_(k+1) averaged in pairs, the first below their ``quantile`` over the whole bank. If there is none, the
+cluster. The cluster ends at the first neighbour whose distance is much smaller than the next one's: of the ratios
+r_k = d_k / d_(k+1) of a train normal, averaged in pairs, at the first below the ``quantile`` of all. If none is, the
 cluster ends two before the last of ``k``, or of half of the others in a small bank. At least two neighbours count.
-After Cluster-Exit Detection (Interspeech 2026); to take the quantile over all train normals together is our reading.
+After Cluster-Exit Detection (Interspeech 2026); the half of a small bank is ours.
 
 Repeated clips of a domain count once; the divisor is rho plus 1e-6 times the median positive rho. Leave-one-out is
-exact: the clip is missing from its neighbours' clusters and from the quantile too. Time and memory: a distance matrix
+exact: the clip is missing from its neighbours' clusters. Time and memory: a distance matrix
 of n_train^2, then n_train + k^2 for a clip left out and n_train for a clip scored. A bank of more than 5,000 clips is
 searched instead, with the same bits and n_train * k memory.
 """

@@ -33,7 +33,7 @@ from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats
 from asdcore_plugins.stats.neighbours.exact import Banks, Neighbours
 from asdcore_plugins.stats.neighbours.lazy_distances import LazyDistances
 from asdcore_plugins.stats.neighbours.leave_sets_out import BanksWithout
-from asdcore_plugins.stats.parameters import choice, fraction, whole
+from asdcore_plugins.stats.parameters import choice, flag, fraction, whole
 
 VARIANTS = ("ratio", "difference")
 SCALES = ("mean", "sum")
@@ -95,11 +95,9 @@ class LDN(LocalDensity):
         self._variant, self._sum = choice("variant", variant, VARIANTS), choice("scale", scale, SCALES) == "sum"
         if isinstance(k, Mapping) and set(k) != set(DOMAINS):
             raise ValueError(f"k must be one number, or one for each of {', '.join(DOMAINS)}, got {dict(k)!r}")
-        if not isinstance(root, bool):
-            raise ValueError(f"root must be true or false, got {root!r}")
         each = k if isinstance(k, Mapping) else dict.fromkeys(DOMAINS, k)
         self._k = {name: whole("k", each[name]) for name in DOMAINS}
-        self._r, self._root = fraction("r", r), root
+        self._r, self._root = fraction("r", r), flag("root", root)
         super().__init__("ldn", max(self._k.values()), among, metric, references)
 
     def score_distances(self, distances: Floats) -> Mapping[str, Floats]:

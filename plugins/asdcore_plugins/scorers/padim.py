@@ -40,7 +40,8 @@ class PaDiM(PerReference):
     ridge
         Added to every variance, in squared units of the features.
     top
-        Share of a clip's patches, those farthest out, whose mean distance is the score; 0 takes only the farthest.
+        Share of a clip's patches, those farthest out and rounded up, whose mean distance is the score; 0 takes only the
+        farthest.
     bands
         Bands of pooled features; None refuses pooled features.
     seed

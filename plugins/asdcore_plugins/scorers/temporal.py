@@ -54,7 +54,7 @@ class Temporal(LeaveOutScorer):
     pool
         "mean", "max" or "top" over windows.
     share
-        Share of the windows that "top" averages, 0 to 1; at least one window.
+        Share of the windows that "top" averages, 0 to 1: the nearest whole number of them, at least one.
     metric, references
         "cosine" or "euclidean"; and some of "pooled", "source", "target" to score against.
 

@@ -53,6 +53,13 @@ def fraction(name: str, value: object) -> float:
     raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
 
 
+def flag(name: str, value: object) -> bool:
+    """Return a parameter that is true or false; raise ValueError if it is something else."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    return value
+
+
 def choice(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return a value that is one of those allowed."""
     if value not in allowed:

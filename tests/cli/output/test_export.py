@@ -25,6 +25,12 @@ def test_latex_is_escaped_with_numbers_to_the_right(tmp_path):
     assert r"a\_b & 0.5123 & 0.4 & 0.6 &  \\" in told
 
 
+def test_sentences_are_in_csv_and_not_in_latex(tmp_path):
+    export([{"p": 0.5, "sentence": "it may be chance"}], tmp_path / "t.csv", tmp_path / "t.tex")
+    assert (tmp_path / "t.csv").read_text() == "p,sentence\n0.5,it may be chance\n"
+    assert "sentence" not in (tmp_path / "t.tex").read_text()
+
+
 @pytest.mark.parametrize("option", ["csv", "latex"])
 def test_no_file_is_written_over(tmp_path, option):
     mine = tmp_path / "mine"

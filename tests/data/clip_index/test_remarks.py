@@ -108,7 +108,7 @@ def test_clips_of_a_dead_microphone_are_told_by_split_and_channel():
     test, train = remarks_on(clips, Noticed(still={"fan/test/a": 1, "fan/test/b": 1, "fan/train/d": 2}))
     assert test == (
         "fan: 2 test clips have one value throughout (such as fan/test/a, fan/test/b), as of a dead microphone: a "
-        "score says nothing of the machine. They are scored all the same; another view leaves a channel out."
+        "score says nothing of the machine. Such clips are scored all the same."
     )
     assert train.startswith("fan: 1 train clip has one value throughout in channel 2 (such as fan/train/d)")
     assert train.endswith(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from asdcore.data.formats.mdf4 import open_file
 from asdcore.data.recordings.audio import decode_new, inspect_audio
 from asdcore.errors import DataError
 
@@ -105,3 +107,55 @@ def test_a_window_of_a_long_file_takes_no_memory_for_the_rest(tmp_path):
     tracemalloc.stop()
     np.testing.assert_array_equal(heard[0], samples[10 * RATE : 10 * RATE + RATE // 10])
     assert peak < path.stat().st_size / 4
+
+
+@pytest.mark.parametrize(("name", "version"), [("a.mf4", "4.10"), ("a.mdf", "3.30")])
+def test_a_conversion_is_computed_in_float64_and_not_in_the_integers_of_the_file(tmp_path, name, version):
+    # asammdf 8.8.28 with numexpr 2.14.2 squares in 32 bits: 60000 squared is -694967296.
+    raw, stamps = np.linspace(40000, 60000, 101).astype(np.uint16), np.arange(101) / RATE
+    terms = ["P1", "P2", "P3", "P4", "P5", "P6"]
+    x = raw.astype(np.float64)
+    cases = [
+        (dict(zip(terms, [1e-6, 0.0, 0.0, 0.0, 0.0, 1.0], strict=True)), 1e-6 * x**2),
+        (dict(zip(terms, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0], strict=True)), x / (x**2 + 1)),
+        ({"formula": "X*X*1e-6"}, 1e-6 * x**2),
+        ({"formula": "1e-9*pow(X,3)/ln(X)"}, 1e-9 * x**3 / np.log(x)),
+        ({"formula": "atan(pow(pow(X - 1, 2), 0.5))"}, np.arctan(x - 1)),
+        ({"formula": "(X>50000)*5"}, 5.0 * (x > 50000)),
+    ]
+    with asammdf.MDF(version=version) as file:
+        for type_ in (np.uint16, np.int32, np.float32):
+            signals = [
+                asammdf.Signal(raw.astype(type_), stamps, unit="bar", name=f"p{number}", conversion=dict(conversion))
+                for number, (conversion, _) in enumerate(cases)
+            ]
+            file.append(signals)
+        file.save(tmp_path / name, overwrite=True)
+    with closing(open_file(tmp_path / name)) as file:
+        assert {channel.unit for channel in file.channels} == {"bar"}
+        for channel, (_, in_unit) in zip(file.channels, 3 * cases, strict=True):
+            np.testing.assert_allclose(file.read(channel, 20, 80), in_unit[20:80], rtol=1e-12)
+
+
+def test_a_formula_of_bits_is_computed_in_integers(tmp_path):
+    raw = np.arange(4000, 4200).astype(np.uint16) + 0x8000
+    path = written_by_formula(tmp_path, raw, "(X & 4095)*0.5")
+    np.testing.assert_array_equal(decode_new(path)[0][0], (raw & 4095) * 0.5)
+
+
+@pytest.mark.parametrize("formula", ["gain(X)", "X^2", "Y+1", "__import__('os')", "X; X"])
+def test_a_formula_that_is_not_read_is_refused_with_and_without_sympy(tmp_path, formula):
+    # Without SymPy asammdf 8.8.28 returns the integers of the file as if they were in the unit.
+    path = written_by_formula(tmp_path, np.arange(200).astype(np.int16), formula)
+    with pytest.raises(
+        DataError, match="its channel p is given by the formula .*, and what numexpr computes from X is"
+    ):
+        decode_new(path)
+
+
+def written_by_formula(folder, raw, formula):
+    stamps = np.arange(len(raw)) / RATE
+    with asammdf.MDF(version="4.10") as file:
+        file.append([asammdf.Signal(raw, stamps, unit="g", name="p", conversion={"formula": formula})])
+        file.save(folder / "a.mf4", overwrite=True)
+    return folder / "a.mf4"

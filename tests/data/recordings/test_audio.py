@@ -313,6 +313,12 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
         inspect_audio(tmp_path / "x.wav")
 
 
+def test_a_device_is_refused_and_not_read_for_ever(tmp_path):
+    (tmp_path / "x.wav").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"^x\.wav: is a device"):
+        inspect_audio(tmp_path / "x.wav")
+
+
 def test_more_samples_than_are_held_are_refused_before_any_is_decoded(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", np.zeros((48000, 2)), 16000)
     monkeypatch.setattr(audio_module, "HELD", 8 * 48000)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from asdcore.data.recordings.audio import decoded_in_blocks
-from asdcore.data.recordings.file_content import LARGE
+from asdcore.data.recordings.file_content import LARGE, FileContent
 from asdcore.errors import DataError, LostDiskError
 
 RATE = 16_000
@@ -56,6 +56,19 @@ def test_a_read_that_fails_is_told_wherever_it_is(monkeypatch, capfd, recording,
     with pytest.raises(kind, match=said):
         decode(recording)
     assert capfd.readouterr().err == ""
+
+
+def test_a_file_in_memory_is_sought_before_its_beginning_as_one_on_disk_is(tmp_path, recording):
+    """Of a damaged file libsndfile does so; what a callback raises is printed with a trace."""
+    (tmp_path / "short.mp3").write_bytes(b"0123456789")
+    for path in (tmp_path / "short.mp3", recording):
+        with FileContent(path) as content:
+            behind = content.behind(2)
+            size = len(content.content) - 2
+            places = [behind.seek(*to) for to in ((-1, os.SEEK_SET), (4, os.SEEK_CUR), (-9, os.SEEK_CUR))]
+            assert places == [0, 4, 0]
+            assert [behind.seek(*to) for to in ((-3, os.SEEK_END), (-2 * size, os.SEEK_END))] == [size - 3, 0]
+            assert behind.read(2) == content.content[2:4]
 
 
 def test_a_recording_that_is_cut_short_while_it_is_read_is_told(tmp_path, recording):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.contract.onnx_graph import OnnxGraph
+from asdcore.contract.onnx.onnx_graph import OnnxGraph
 from asdcore.detector.as_onnx.refused_clips import checked
 
 

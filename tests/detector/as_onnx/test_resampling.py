@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.contract.onnx_graph import NotInOnnxError
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError
 from asdcore.data.recordings.audio import resample
 from asdcore.detector.as_onnx.resampling import resampled
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import asdcore
-from asdcore.contract.onnx_graph import NotInOnnxError
+from asdcore.contract.onnx.onnx_graph import NotInOnnxError
 from asdcore.detector.as_onnx import write as writing
 from asdcore.detector.as_onnx.parity import made_up
 from asdcore.errors import DataError, StoreError

@@ -123,7 +123,7 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     left = asdcore.evaluate(run, replicates=0)
     kept = run.clips.filter(~pl.col("sha256").is_in(list(chosen["known_faults"]["faults"])))
     names = set(kept["clip"])
-    by_hand = asdcore.evidence.evaluate.evaluate_systems(
+    by_hand = asdcore.evidence.official_scores.evaluate.evaluate_systems(
         *(table.filter(pl.col("clip").is_in(list(names))) for table in (run.systems, run.decisions, run.clips)),
         asdcore.evidence.labels.truth.truth_of(run).filter(pl.col("clip").is_in(list(names))),
         2026,
@@ -266,6 +266,11 @@ def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
     refused(tmp_path / "h.csv", "There is no recording")
     (tmp_path / "i.csv").write_text(f"path,machine,label\n{first(faults)},fan,normal\n")
     refused(tmp_path / "i.csv", "1 of 1 known faults are normal clips by name or label")
+    rows = pl.DataFrame({"path": [str(first(faults))], "machine": ["fan"]})
+    rows.with_columns(label=0.0).write_parquet(tmp_path / "m.parquet")
+    refused(tmp_path / "m.parquet", "1 of 1 known faults are normal clips by name or label")
+    rows.with_columns(kind=pl.lit(["leak"])).write_parquet(tmp_path / "n.parquet")
+    refused(tmp_path / "n.parquet", r"column 'kind' holds List\(String\). Text and numbers are allowed")
     refused(put(normal, "k", "fan", "x.wav"), r"is the test clip fan/test/.* of the run, which is normal by its name")
     refused(
         put(first(faults), "l", "3DPrinter", "x.wav"), r"said to be of 3DPrinter section 00, and is the test clip fan/"

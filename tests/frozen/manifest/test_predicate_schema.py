@@ -55,6 +55,10 @@ def test_the_first_thing_wrong_is_named_by_its_key():
         ({"run": {**SAID["run"], "out_of_fold": [3]}}, "predicate.run.out_of_fold.0: Input should be"),
         ({"run": {**SAID["run"], "out_of_fold": [LEFT_OUT | {"domains": []}]}}, "out_of_fold.0.domains: Input should"),
         ({"run": {**SAID["run"], "out_of_fold": [LEFT_OUT | {"domains": {"source": {"range": -1}}}]}}, "source.range"),
+        (
+            {"environment": {**SAID["environment"], "cpu_features": ["avx", ["fma"]]}},
+            "environment.cpu_features.1: Input should be a valid string",
+        ),
         ({"lineage": {"clips/fan": []}}, "clips/fan is not clips/MACHINE/SECTION"),
         ({"lineage": {"a": ["c"]}}, "a descends from 'c', which is not pinned"),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 
 import polars as pl
@@ -227,6 +228,42 @@ def test_a_pinned_shard_that_holds_what_no_freeze_writes_is_refused(sharded, res
         pin_instead(sharded, resealed, spoilt)
         with pytest.raises(ManifestError, match=f"is pinned, but holds what no freeze writes: .*{said}"):
             sharded.verify()
+
+
+def test_a_pinned_shard_that_is_no_table_is_refused(sharded, resealed):
+    shard = files(sharded.manifest)[0]
+    content = b"no table"
+    digest = hashlib.sha256(content).hexdigest()
+    (folder_of(sharded.path) / f"{digest}.parquet").write_bytes(content)
+    resealed(sharded.path, _listed(lambda rows: rows[0].update(sha256=digest)))
+    shard.unlink()
+    with pytest.raises(ManifestError, match="is pinned, but holds what no freeze writes: parquet"):
+        sharded.verify()
+
+
+def _pipe(path):
+    os.mkfifo(path)
+
+
+def _device(path):
+    path.symlink_to("/dev/zero")
+
+
+def _huge(path):
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize("put", [_pipe, _device, _huge])
+def test_a_shard_that_never_ends_is_not_read(sharded, tmp_path, put):
+    shard = files(sharded.manifest)[1]
+    shard.unlink()
+    put(shard)
+    with pytest.raises(ManifestError, match="are not there|is not a regular file, or larger than any shard"):
+        sharded.verify()
+    with pytest.raises(ManifestError, match="is not a regular file, or larger than any shard"):
+        asdcore.infer(sharded.path, sharded.home / "data", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_trusted_times_are_kept_for_each_shard(sharded, monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.components.readers import left_out_by
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
 from asdcore.data.recordings.audio import decode
@@ -134,6 +135,8 @@ def test_what_lies_beside_the_clips_breaks_nothing(tmp_path: Path, lay) -> None:
     reader = DcaseReader("dcase2026")
     assert reader.clips(tmp_path)["clip"].to_list() == sorted(LAYOUTS["dcase2026"])
     assert reader.supplemental(tmp_path) == [f"NewMachine/supplemental/{name}" for name in sorted(extra)]
+    (note,) = left_out_by(reader, tmp_path)
+    assert note.startswith(f"{len(extra)} recordings set aside (such as NewMachine/supplemental/")
 
 
 def test_a_machine_or_its_folder_may_be_a_link(tmp_path: Path, lay) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asdcore.components.readers import left_out_by
 from asdcore.errors import DatasetError
 from asdcore_plugins.datasets.folder import FolderReader
 
@@ -109,11 +110,27 @@ def test_folders_that_say_nothing_are_answered_with_the_layouts_and_a_table_to_f
     with pytest.raises(DatasetError, match=r"ROOT/<machine>/train/(.|\n)*--write-index (.|\n)*\n  - a/b: 1 clip"):
         READER.clips(lay(tmp_path, "a/b/x.wav"))
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "log.mp3").touch()
-    with pytest.raises(DatasetError, match=r"no recording is in it that can be read, but recordings that end in .mp3"):
+    (tmp_path / "c" / "log.txt").touch()
+    with pytest.raises(DatasetError, match="no recording is in it that can be read, but log.txt"):
         READER.clips(tmp_path / "c")
     with pytest.raises(DatasetError, match="there is no such folder"):
         READER.clips(tmp_path / "nowhere")
+
+
+def test_formats_that_are_not_read_are_told_wherever_they_lie(tmp_path, lay):
+    root = lay(tmp_path / "some", "p/train/a.wav")
+    for name in ("phone.MP3", "phone.m4a", ".hidden.mp3"):
+        (root / "p" / "train" / name).touch()
+    assert READER.clips(root)["clip"].to_list() == ["p/train/a.wav"]
+    assert left_out_by(READER, root) == [
+        "2 recordings not read (such as p/train/phone.MP3): convert them to WAV or FLAC."
+    ]
+    (root / "p" / "train" / "a.wav").unlink()
+    with pytest.raises(DatasetError) as refused:
+        READER.clips(root)
+    assert "Convert these to WAV or FLAC.\n  - 2 recordings ending in .m4a, .mp3, such as p/train/phone.MP3" in str(
+        refused.value
+    )
 
 
 def test_a_day_says_nothing_of_a_clip(tmp_path, lay):

@@ -123,6 +123,14 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
         READER.clips(tmp_path)
 
 
+def test_a_table_that_makes_polars_panic_is_named(tmp_path, monkeypatch):
+    def panics(*_, **__):
+        raise pl.exceptions.PanicException("assertion failed")
+
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    test_a_file_that_is_no_table_is_named(tmp_path)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_text_that_is_not_utf_8_says_what_to_save_it_as(tmp_path, encoding):
     (tmp_path / "clips.csv").write_bytes("path,machine,split\r\na.wav,M\xfchle,train\r\n".encode(encoding))

@@ -9,17 +9,19 @@ import pytest
 
 import asdcore
 from asdcore_plugins.scorers.bases.cluster_density import cluster_sizes, smoothed
+from asdcore_plugins.stats.distributions.quantiles import row_quantiles
 
 
 def sizes(within, k, quantile):
     """Neighbourhood sizes by the definition, one clip after the other."""
-    smooth = []
+    found = []
     for i in range(len(within)):
         near = sorted(np.delete(within[i], i))[:k]
         ratio = [a / b for a, b in pairwise(near)]
-        smooth.append([(a + b) / 2 for a, b in pairwise(ratio)])
-    bound = np.quantile(np.concatenate(smooth), quantile)
-    return [max(2, next((j + 1 for j, one in enumerate(row) if one < bound), k - 2)) for row in smooth]
+        smooth = [(a + b) / 2 for a, b in pairwise(ratio)]
+        bound = np.quantile(smooth, quantile)
+        found.append(max(2, next((j + 1 for j, one in enumerate(smooth) if one < bound), k - 2)))
+    return found
 
 
 @pytest.mark.parametrize("quantile", [0.04, 0.3])
@@ -38,7 +40,7 @@ def test_a_neighbourhood_ends_where_the_cluster_ends():
     train = np.concatenate([np.linspace(0, 1, 8), np.linspace(100, 101, 8)])[:, None]
     near = np.sort(np.abs(train - train.T), axis=1)[:, 1:12]
     ratios = smoothed(near)
-    found = cluster_sizes(ratios, np.quantile(ratios, 0.2), np.full(16, 11))
+    found = cluster_sizes(ratios, row_quantiles(ratios, 0.04), np.full(16, 11))
     assert set(found.tolist()) <= {6, 7}
 
 
@@ -58,6 +60,17 @@ def test_in_a_small_domain_clusters_end_within_its_nearer_half(data):
     assert {name: scores.tolist() for name, scores in large.items()} == {
         name: scores.tolist() for name, scores in half.items()
     }
+
+
+def test_a_cluster_ends_the_same_whatever_the_clusters_of_others_are(data):
+    """A bank far away has gaps of its own; those between the clips of this one mean what they meant."""
+    train = data()[0][:30]
+    beside = np.concatenate([train, 1e2 + np.arange(40.0, dtype=np.float32)[:, None] ** 2 + train[:1]])
+    alone, together = (
+        asdcore.load_scorer("ced", k=9, metric="euclidean").fit(bank, np.full(len(bank), "source"))
+        for bank in (train, beside)
+    )
+    np.testing.assert_allclose(alone.score(train + 0.1)["pooled"], together.score(train + 0.1)["pooled"], rtol=1e-4)
 
 
 def test_a_small_domain_beside_a_large_one_is_left_out_exactly(left_out_is_refitted):

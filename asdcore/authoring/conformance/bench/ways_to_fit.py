@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from asdcore.authoring.conformance.bench.driver import Bench, Rows, join, take
-from asdcore.authoring.conformance.scorer import ScorerBench
+from asdcore.authoring.conformance.kinds.scorer import ScorerBench
 from asdcore.authoring.conformance.shared_distances import PARTS, distances_of
 
 SINGLES = (0, 1, 3, 42)

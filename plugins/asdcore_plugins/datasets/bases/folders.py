@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,11 @@ def folder_clips(root: Path) -> pl.DataFrame:
         for clip, place in placed.items()
     ]
     return index_clips(root, entries, problems=problems, names_repeat=True)
+
+
+def unheard(root: Path) -> list[str]:
+    """Return the recordings of formats that are not read: paths relative to ``root``, sorted."""
+    return sorted("/".join(parts) for parts in _sounds(root, [], _is_other_sound))
 
 
 def folder_truth(root: Path) -> pl.DataFrame | None:
@@ -149,7 +154,11 @@ def _of_machine(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts[: _split_at(parts) or 0]
 
 
-def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[str, ...]]:
+def _is_other_sound(name: str) -> bool:
+    return name.lower().endswith(OTHER_SOUND)
+
+
+def _sounds(root: Path, problems: list[str], wanted: Callable[[str], bool] = is_recording) -> Iterator[tuple[str, ...]]:
     """Yield the path below ``root``, in parts, of every sound file; note the folders that cannot be read.
 
     Links are followed, but for those that lead round in circles, and those below a machine's folder that lead to what
@@ -161,7 +170,7 @@ def _sounds(root: Path, problems: list[str]) -> Iterator[tuple[str, ...]]:
     for folder, folders, names in os.walk(root, onerror=unreadable.append, followlinks=True):
         here, parts = Path(folder), Path(folder).relative_to(root).parts
         way = (*entered.pop(here, ()), here.resolve())
-        yield from ((*parts, name) for name in sorted(names) if is_recording(name) and not name.startswith(HIDDEN))
+        yield from ((*parts, name) for name in sorted(names) if wanted(name) and not name.startswith(HIDDEN))
         problems += lost_links(here, parts, names)
         folders[:] = [name for name in sorted(folders) if not name.startswith(HIDDEN)]
         folders[:] = [name for name in folders if not _is_led_to_anyway(here / name, way, top if parts else None)]
@@ -189,11 +198,17 @@ def _is_led_to_anyway(folder: Path, way: tuple[Path, ...], top: Path | None) -> 
 
 def _not_understood(root: Path, problems: list[str]) -> DatasetError:
     """Say what is there instead, and the layouts that are read."""
+    if not problems and (others := unheard(root)):
+        endings = ", ".join(sorted({Path(name).suffix.lower() for name in others}))
+        return DatasetError(
+            f"{root}: no recording is in it that can be read. Convert these to WAV or FLAC.",
+            [f"{len(others)} recording{'s' * (len(others) > 1)} ending in {endings}, such as {others[0]}"],
+            index_clips(root, []),
+        )
     if not problems:
         held = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-        others = sorted({Path(name).suffix.lower() for name in held} & set(OTHER_SOUND))
-        what = f"recordings that end in {', '.join(others)}" if others else ", ".join(held[:4]) or "nothing"
-        problems = [f"no recording is in it that can be read, but {what}{', ...' if held[4:] and not others else ''}"]
+        what = ", ".join(held[:4]) or "nothing"
+        problems = [f"no recording is in it that can be read, but {what}{', ...' if held[4:] else ''}"]
     message = (
         f"{root}: these folders say nothing of the recordings.\n{LAYOUTS}\nOr describe them in a table: "
         f"'asdcore data index {root} --write-index {root}/clips.csv' writes one to fill in."

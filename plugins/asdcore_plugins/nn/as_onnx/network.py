@@ -16,7 +16,7 @@ from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.running.run import Parts
 
 OPSET = 20
-"""That of :mod:`asdcore.contract.onnx_graph`, the last one that this exporter of torch writes."""
+"""That of :mod:`asdcore.contract.onnx.onnx_graph`, the last one that this exporter of torch writes."""
 
 FRAMES = 200
 """Frames of the spectrogram that the network is traced with; any number will do afterwards."""

@@ -1,0 +1,116 @@
+"""Runs a command in a process of its own, and says how it ended if it cannot say so itself.
+
+A plugin runs in the process of the command, which it may end: by ``os._exit``, by native code that crashes, or by more
+memory than there is. A shell would see success, or a number. So the process that the user started forks before
+anything is loaded, hands signals on, and waits. It also sees to it that a command which is done does end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from asdcore import under_way
+from asdcore.cli import main as command
+from asdcore.cli.shared import MISUSED
+from asdcore.last_threads import end_in_time, say
+
+HANDED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+
+KEPT = "What was finished is kept: the same command goes on from there."
+
+PR_SET_PDEATHSIG = 1
+"""Of ``sys/prctl.h``: the signal that this process gets when its parent ends."""
+
+_DONE = b"done"
+
+
+def main() -> None:
+    """Run the command line; whatever ends it, its exit code and a message say so."""
+    sys.exit(supervised(command))
+
+
+def supervised(work: Callable[[], None]) -> int:
+    """Do work in a child process, and return the exit code for this one; in the child it ends as the work does."""
+    doing, done = os.memfd_create("doing"), os.memfd_create("done")
+    watched = {number for number in HANDED_ON if signal.getsignal(number) != signal.SIG_IGN} | {signal.SIGCHLD}
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        _end_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        under_way.write_to(doing)
+        return _worked(work, done)
+    code, handed_on = _awaited(child, watched)
+    if os.pread(done, len(_DONE), 0) == _DONE:
+        return _after_its_work(code, int(os.pread(done, 8, len(_DONE))))
+    if code < 0 and -code in handed_on:
+        return _end_likewise(-code)
+    say(f"Error: {under_way.sudden_end(code, under_way.read(doing), 'This command')} {KEPT}")
+    return MISUSED
+
+
+def _worked(work: Callable[[], None], done: int) -> int:
+    """Do the work; note that it was done, and with which exit code, before Python ends."""
+    code: object = 1
+    try:
+        work()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+        raise
+    finally:
+        number = code if isinstance(code, int) else int(code is not None)
+        os.pwrite(done, _DONE + f"{number:8d}".encode(), 0)
+        end_in_time(number)
+    return number
+
+
+def _awaited(child: int, watched: set[signal.Signals]) -> tuple[int, set[int]]:
+    """Wait for a child, and hand it the signals that are sent to this process.
+
+    Returns its exit code, negative for a signal, and the signals handed on.
+    """
+    handed_on: set[int] = set()
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status), handed_on
+        signalled = signal.sigwaitinfo(watched)
+        # What the terminal sends, by the kernel, the child has got too.
+        if signalled.si_signo != signal.SIGCHLD:
+            handed_on.add(signalled.si_signo)
+            if signalled.si_code <= 0:
+                os.kill(child, signalled.si_signo)
+
+
+def _after_its_work(code: int, number: int) -> int:
+    """Return the exit code of a command that was done; a library may crash while Python ends."""
+    if code >= 0:
+        return code
+    if -code in under_way.CRASHES:
+        crash = signal.Signals(-code).name
+        say(f"Warning: a library crashed ({crash}) after the command was done; its results are whole.")
+    return number
+
+
+def _end_likewise(number: int) -> int:
+    """End this process by the signal that has ended the child; returns what a shell would call that."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    return 128 + number
+
+
+def _end_with(parent: int) -> None:
+    """Let this process be killed as soon as its parent is, where the system can do so."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # killed before that
+        os._exit(MISUSED)

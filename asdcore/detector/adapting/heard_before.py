@@ -1,0 +1,79 @@
+"""Compares recordings with what a detector has learnt, and those to be added as normal also with known faults."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from asdcore.data.recordings.same_sound import SOUND, copies, cut_from
+from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.errors import DataError
+from asdcore.portfolio import Portfolio
+
+LISTED = 3
+"""Recordings that a message names."""
+
+
+def check_no_known_faults(clips: pl.DataFrame, plan: Portfolio, root: Path) -> None:
+    """Raise DataError if new normals are faults by which ``asdcore select --known-faults`` has chosen the weights.
+
+    Parameters
+    ----------
+    clips : polars.DataFrame
+        The clip index of the new normals, with the digests of their sound.
+    plan : Portfolio
+        The detector's portfolio.
+    root : Path
+        Where the new normals lie.
+    """
+    chosen_by = plan.known_faults
+    if chosen_by is None:
+        return
+    digests = list(chosen_by.faults), chosen_by.sounds
+    # What a window is cut from may be a fault as a whole.
+    if faults := sorted(copies(clips, *digests) | cut_from(clips, *digests)):
+        raise DataError(
+            f"{len(faults)} of {len(clips)} new normals in {root} are known faults, which have chosen the weights of "
+            f"the detector's portfolio: {_some(faults)}. Take them out of the folder: a sound is a fault or normal."
+        )
+
+
+def learnt_before(clips: pl.DataFrame, machine: KnownMachine) -> dict[str, str]:
+    """Return the clips that a detector has learnt: {clip: the train normal of the same file, or of the same sound}.
+
+    Parameters
+    ----------
+    clips : polars.DataFrame
+        The columns ``clip`` and ``sha256``, and ``sound`` if it is known.
+    machine : KnownMachine
+        What the detector knows of the machine.
+    """
+    of_files = {sha256: normal for normal, sha256 in machine.sha256.items()}
+    of_sounds = machine.sounds
+    rows = clips.select("clip", "sha256", SOUND if SOUND in clips.columns else pl.lit(None).alias(SOUND)).rows()
+    normals = {clip: of_files.get(sha256) or of_sounds.get(sound) for clip, sha256, sound in rows}
+    return {clip: normal for clip, normal in normals.items() if normal}
+
+
+def learnt_note(learnt: Collection[str], n_clips: int, way: str) -> str:
+    """Say how many of the new normals the detector has learnt before, and what that means."""
+    means = "they are in both baselines now" if way == "second" else "they stay normal"
+    return (
+        f"{len(learnt)} of {n_clips} recordings are ones that the detector has learnt before: {_some(learnt)}; {means}."
+    )
+
+
+def heard_again_note(learnt: Mapping[str, str]) -> str:
+    """Say which clips a detector has learnt, when it is asked for their scores."""
+    clip, normal = next(iter(learnt.items()))
+    are = "1 clip is a train normal" if len(learnt) == 1 else f"{len(learnt)} clips are train normals"
+    return (
+        f"{are} of this detector, in the same file or another of the same sound: {_some(learnt)} ({clip} is {normal}). "
+        "What was learnt scores low, so its score and p-value say nothing of new sound."
+    )
+
+
+def _some(clips: Collection[str]) -> str:
+    return ", ".join(list(clips)[:LISTED]) + (f" and {len(clips) - LISTED} more" if len(clips) > LISTED else "")
