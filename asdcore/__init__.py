@@ -79,11 +79,11 @@ if TYPE_CHECKING:
     from asdcore.detector.load import load_detector
     from asdcore.detector.verdict import Verdict
     from asdcore.evidence.comparisons.comparison import compare
+    from asdcore.evidence.evaluations.logged_evaluation import evaluate, evaluate_scores
+    from asdcore.evidence.evaluations.unknown_machine import evaluate_unknown_machine
     from asdcore.evidence.false_alarms.decisions import decisions
     from asdcore.evidence.imported_results import import_results
     from asdcore.evidence.ledger import ledger, verdict
-    from asdcore.evidence.official_scores.logged_evaluation import evaluate, evaluate_scores
-    from asdcore.evidence.official_scores.unknown_machine import evaluate_unknown_machine
     from asdcore.evidence.selection.audit import audit_decide, audit_plan
     from asdcore.evidence.selection.choose import select
     from asdcore.exchange.exported import export_features
@@ -130,10 +130,10 @@ _LAZY = {
     "decisions": "asdcore.evidence.false_alarms.decisions",
     "distances": "asdcore.data.features.distances",
     "distances_to_onnx": "asdcore.data.features.distances_as_onnx",
-    "evaluate": "asdcore.evidence.official_scores.logged_evaluation",
-    "evaluate_scores": "asdcore.evidence.official_scores.logged_evaluation",
+    "evaluate": "asdcore.evidence.evaluations.logged_evaluation",
+    "evaluate_scores": "asdcore.evidence.evaluations.logged_evaluation",
     "explain": "asdcore.explanation.explain",
-    "evaluate_unknown_machine": "asdcore.evidence.official_scores.unknown_machine",
+    "evaluate_unknown_machine": "asdcore.evidence.evaluations.unknown_machine",
     "export": "asdcore.detector.export",
     "export_onnx": "asdcore.detector.as_onnx.write",
     "export_features": "asdcore.exchange.exported",

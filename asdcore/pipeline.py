@@ -8,7 +8,7 @@ score      scorers fitted on train normals, out-of-fold scores too    -> scores.
 calibrate  each branch on the scale of its train normals              -> calibrated.parquet
 fuse       weights, transforms and guards                             -> systems.parquet
 decide     a threshold from train normals                             -> decisions.parquet
-evaluate   a step of its own, evidence/official_scores/logged_evaluation.py: the labels -> evaluation.json
+evaluate   a step of its own, evidence/evaluations/logged_evaluation.py: the labels -> evaluation.json
 
 Inference (frozen/infer.py) and a detector (detector/) go the same way by scorers that are brought back, not fitted.
 """

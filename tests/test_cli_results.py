@@ -16,7 +16,7 @@ from asdcore.cli import main
 from asdcore.cli.output.results import NO_WIDTH, show_comparison, show_evaluation
 from asdcore.cli.output.terminal import WIDTH
 from asdcore.evidence.comparisons.comparison import Comparison
-from asdcore.evidence.official_scores.evaluate import evaluate_table
+from asdcore.evidence.evaluations.evaluate import evaluate_table
 from asdcore.evidence.uncertainty import differences
 
 GOLDEN = Path(__file__).parent / "golden" / "official_2024"

@@ -126,7 +126,7 @@ def test_a_stage_imports_no_other_stage():
 
 
 def test_only_evidence_and_what_is_above_it_sees_the_ground_truth():
-    truth = {f"asdcore.evidence.{place}" for place in ("official_scores.evaluate", "labels.files", "labels.matching")}
+    truth = {f"asdcore.evidence.{place}" for place in ("evaluations.evaluate", "labels.files", "labels.matching")}
     assert truth <= {name_of(path) for path in FRAMEWORK}
     wrong = []
     for path in FRAMEWORK:
@@ -168,6 +168,20 @@ def test_there_are_no_import_circles(package):
     while ends := {name for name, needs in left.items() if not needs & left.keys()}:
         left = {name: needs for name, needs in left.items() if name not in ends}
     assert not left, f"these import one another, or what does: {sorted(left)}"
+
+
+def test_of_two_rooms_inside_a_room_one_lies_below_the_other():
+    paths = {name_of(path): path for path in FRAMEWORK}
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for name, path in paths.items():
+        for other in imports(path, typing_too=True, whole=frozenset(paths)) & set(paths):
+            parts, others = name.split("."), other.split(".")
+            shared = next((i for i, pair in enumerate(zip(parts, others, strict=False)) if pair[0] != pair[1]), None)
+            if shared is not None:
+                ends = (".".join(parts[: shared + 1]), ".".join(others[: shared + 1]))
+                arrows.setdefault(ends, []).append(f"{name} imports {other}")
+    both = [arrows[here, there] + arrows[there, here] for here, there in arrows if (there, here) in arrows]
+    assert both == [], "these import one another's modules: move what both need, or what needs both"
 
 
 def rooms() -> list[Path]:

@@ -62,8 +62,9 @@ def is_recording(name: str, *, named: bool = False) -> bool:
 
 
 def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield every folder below a root, itself included, and the names of its files; hidden ones are left out.
+    """Yield every folder below a root, itself first, and the names of its files; hidden ones are left out.
 
+    Folders come in the order of their names.
     Links to folders are followed, but for those that lead round in circles. Paths are text: there may be a million.
     """
     ways: dict[Path, tuple[Path, ...]] = {}
@@ -75,7 +76,7 @@ def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
             if not name.startswith(".") and (hosts is way or not _is_above((here / name).resolve(), hosts)):
                 deeper.append(name)
                 ways |= {here / name: hosts} if hosts else {}
-        folders[:] = deeper
+        folders[:] = sorted(deeper)
         yield folder, [name for name in names if not name.startswith(".")]
 
 

@@ -45,7 +45,7 @@ def demo(
 
     Example: asdcore demo --profile tiny
     """
-    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.evaluations.logged_evaluation import evaluate as evaluate_run
     from asdcore.frozen.freeze import freeze
     from asdcore.frozen.verify import verify
     from asdcore.pipeline import run as run_portfolio
@@ -198,9 +198,9 @@ def evaluate(
 
     Example: asdcore evaluate runs/first
     """
+    from asdcore.evidence.evaluations.logged_evaluation import evaluate as evaluate_run
+    from asdcore.evidence.evaluations.logged_evaluation import evaluate_scores
     from asdcore.evidence.labels.held_back import held_back_note
-    from asdcore.evidence.official_scores.logged_evaluation import evaluate as evaluate_run
-    from asdcore.evidence.official_scores.logged_evaluation import evaluate_scores
     from asdcore.runs.trials import opened
 
     more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis}

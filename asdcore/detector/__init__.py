@@ -12,6 +12,9 @@ machine               one machine and section: its branches and systems, brought
 verdict               what is said of one clip
 
 adapting/             a detector learns that normal sound has changed
+baselines             one machine with several baselines
+adapted               a detector that holds several others
+adapted_file          the file of an adapted detector
 
 feature_shares        divides the score of a branch among its features, if its scorer is a sum over them
 contributions         divides a fused score among its branches, so that the parts add up to it

@@ -18,7 +18,7 @@ from asdcore.compute.encoding.requests import Request
 from asdcore.compute.scoring.scoring import Recipe
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import Plugins, chosen, loaded
-from asdcore.detector.adapting.baselines import Baselines, KnownMachine
+from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.listen import Features, Given, Listener, checked_audio, frozen_listener, kernel_notes

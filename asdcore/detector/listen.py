@@ -21,7 +21,7 @@ from asdcore.compute.scoring.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.clip_index.recording_kind import RecordingKind
 from asdcore.data.recordings.audio import LOUDEST
-from asdcore.data.recordings.sample_rates import RATES
+from asdcore.data.sample_rates import RATES
 from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
 from asdcore.held_out import NONE, Networks

@@ -10,8 +10,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from asdcore.basics.paths import given_path
-from asdcore.detector.adapting.adapted import AdaptedDetector
-from asdcore.detector.adapting.adapted_file import is_adapted, open_adapted
+from asdcore.detector.adapted import AdaptedDetector
+from asdcore.detector.adapted_file import is_adapted, open_adapted
 from asdcore.detector.container import open_container
 from asdcore.detector.detector import Detector
 from asdcore.errors import ManifestError

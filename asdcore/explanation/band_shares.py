@@ -19,7 +19,7 @@ from asdcore.compute.encoding.requests import Output, Request
 from asdcore.contract.additive import BAND_HERTZ, is_additive
 from asdcore.contract.plugins import chosen
 from asdcore.data.features.pooled_bands import by_band
-from asdcore.detector.adapting.baselines import Baselines
+from asdcore.detector.baselines import Baselines
 from asdcore.detector.detector import Detector, Parts
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.verdict import Verdict

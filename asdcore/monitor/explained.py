@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.basics.recording_parts import recording_path
-from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError

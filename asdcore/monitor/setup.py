@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
 from asdcore.monitor.alarms import AlarmRule

@@ -33,9 +33,9 @@ from asdcore.reporting.sections import maps
 from asdcore.reporting.statistics import Statistics, compute_statistics
 from asdcore.runs.folder import REPORT_FILE, Run
 from asdcore.runs.trials import Trials, opened
+from asdcore.store.digests.own_files import check_noted
 from asdcore.store.digests.sealed_json import is_sealed_page, seal_page
 from asdcore.store.disk.atomic import check_writable, write_text
-from asdcore.store.disk.own_files import check_noted
 
 __all__ = ["REPORT_FILE", "report"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
+from asdcore.evidence.evaluations import logged_evaluation
+from asdcore.evidence.evaluations.evaluate import Evaluation
 from asdcore.evidence.labels.truth import truth_of
-from asdcore.evidence.official_scores import logged_evaluation
-from asdcore.evidence.official_scores.evaluate import Evaluation
 from asdcore.runs.folder import EVALUATION_FILE, Run
 from asdcore.runs.trials import Trials
 

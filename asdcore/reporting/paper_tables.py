@@ -20,7 +20,7 @@ from asdcore.evidence.official_scores.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics
-from asdcore.store.disk.own_files import write_noted
+from asdcore.store.digests.own_files import write_noted
 
 CSV, LATEX = ("systems.csv", "paper.csv"), ("paper.tex",)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.data.clip_index.remembered_facts import Memory, read_or_remembered, remembering
+from asdcore.data.clip_index.same_sound import SOUND
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
-from asdcore.data.recordings.same_sound import SOUND
 from asdcore.errors import DataError
 from asdcore.runs.folder import Run
 from asdcore.store.cache import Store

@@ -21,9 +21,7 @@ from asdcore.runs.folder import (
     Run,
     load_run,
 )
-from asdcore.store.digests.sealed_json import FIELD, is_sealed_file, is_sealed_page, seal, unsealed
-from asdcore.store.disk.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
-from asdcore.store.disk.own_files import (
+from asdcore.store.digests.own_files import (
     JOURNAL,
     is_damaged_table,
     is_noted,
@@ -33,6 +31,8 @@ from asdcore.store.disk.own_files import (
     read_journal,
     write_journal,
 )
+from asdcore.store.digests.sealed_json import FIELD, is_sealed_file, is_sealed_page, seal, unsealed
+from asdcore.store.disk.atomic import check_writable, fresh_folder, json_text, write_bytes, write_json
 from asdcore.store.tables import write_table
 
 PROOFS: dict[str, Callable[[Path], bool]] = {

@@ -106,7 +106,7 @@ CLIP_INDEX = Table(
 )
 """``order`` and ``recording`` say which train clips were cut side by side; null for every test clip. See
 :mod:`asdcore.data.clip_index.recording_columns`. ``unit`` is that of the samples, such as "g", where a file or table
-says it. ``sound`` is the digest of the samples (:mod:`asdcore.data.recordings.same_sound`); runs add it to what a
+says it. ``sound`` is the digest of the samples (:mod:`asdcore.data.clip_index.same_sound`); runs add it to what a
 dataset reader lists."""
 
 GROUND_TRUTH = Table(

@@ -101,6 +101,7 @@ NORMALIZERS = {
     "mean_std": "mean_std:MeanStd",
     "median_iqr": "median_iqr:MedianIQR",
     "median_ratio": "median_ratio:MedianRatio",
+    "qn": "qn:Qn",
 }
 
 GUARDS = {

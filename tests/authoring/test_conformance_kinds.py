@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from asdcore import DataError, Tokens, load_encoder, load_guard, load_normalizer, load_scorer, load_view
-from asdcore.authoring.conformance import restores, trained
+from asdcore.authoring.conformance import trained
 from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
+from asdcore.authoring.conformance.restoring import restores
 from asdcore.testing import checks, run_checks
 
 Method = Callable[..., Any]

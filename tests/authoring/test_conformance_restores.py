@@ -15,7 +15,7 @@ import pytest
 
 from asdcore import DataError
 from asdcore.authoring.conformance.bench.same_bits import bits_apart
-from asdcore.authoring.conformance.restores import CHECKS
+from asdcore.authoring.conformance.restoring.restores import CHECKS
 from asdcore.testing import checks, run_checks
 
 MODULE = {}

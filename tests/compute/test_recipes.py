@@ -11,9 +11,9 @@ from asdcore.compute.recipes import FEATURE_MODULES
 PACKAGE = Path(asdcore.__file__).parent
 MAKE_NO_VALUE = {
     *(f"compute/{name}.py" for name in ("code_in_use", "recipes", "threads")),
-    "compute/component_checks/stateless.py",
-    "compute/encoding/known_recordings.py",
-    *(f"data/recordings/{name}.py" for name in ("sample_rates", "sound_digest", "still_channels")),
+    *(f"compute/encoding/{name}.py" for name in ("known_recordings", "stateless")),
+    *(f"data/recordings/{name}.py" for name in ("sound_digest", "still_channels")),
+    "data/sample_rates.py",
 }
 """What embedding imports, too, and no feature is made of: checks, names, what is noticed on the way, and the number of
 threads."""

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import hmean, rankdata
 from sklearn.metrics import roc_auc_score
 
-from asdcore.evidence.official_scores.evaluate import evaluate_table
+from asdcore.evidence.evaluations.evaluate import evaluate_table
 from asdcore.evidence.official_scores.metrics import rule
 
 YEARS = range(2020, 2027)

@@ -10,7 +10,7 @@ import pytest
 from asdcore.contract import additive
 from asdcore.data.recordings.audio import decode
 from asdcore.detector import feature_shares
-from asdcore.detector.adapting.baselines import Baselines
+from asdcore.detector.baselines import Baselines
 from asdcore.errors import PluginError
 from asdcore.explanation.band_shares import BandShares, band_shares
 from asdcore.explanation.sound_parts import Grid

@@ -65,6 +65,7 @@ BUNDLED = {
             ("ldn", {"variant": "difference", "k": 4, "r": 0.9, "metric": "euclidean"}),
             ("ldn", {"among": "domain", "k": {"source": 16, "target": 9}, "scale": "sum"}),
             ("varmin", {}),
+            ("varmin", {"k": 1, "log": True}),
             ("varmin", {"among": "domain", "metric": "euclidean"}),
             ("aldn", {}),
             ("ced", {}),
@@ -121,6 +122,7 @@ BUNDLED = {
             ("mean_std", {}),
             ("mean_std", {"scope": "domain_soft", "temperature": 0.1}),
             ("mad", {}),
+            ("qn", {}),
             ("domain_z", {}),
             ("domain_z", {"shrinkage": 0}),
             ("median_ratio", {}),
@@ -162,7 +164,7 @@ def cases():
 FORKING = """
 import json, os, sys
 import scipy.stats, sklearn.cluster, sklearn.ensemble, sklearn.mixture, sklearn.neighbors, sklearn.svm, torch
-from asdcore.authoring.conformance.bench.new_process import main
+from asdcore.authoring.conformance.restoring.new_process import main
 
 for line in sys.stdin:
     folder, place, variables = json.loads(line)
@@ -192,7 +194,7 @@ def forked():
             return subprocess.CompletedProcess(command, int(process.stdout.readline()), "", "")
 
         patch.setattr(
-            "asdcore.authoring.conformance.bench.new_process.subprocess",
+            "asdcore.authoring.conformance.restoring.new_process.subprocess",
             SimpleNamespace(**{**vars(subprocess), "run": run}),
         )
         yield

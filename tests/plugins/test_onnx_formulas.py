@@ -32,6 +32,7 @@ BY_DISTANCES = [
     ("knn", {"k": 3, "metric": "euclidean"}),
     ("knn", {"k": 50, "references": ["pooled", "target"]}),
     ("varmin", {"k": 2}),
+    ("varmin", {"k": 2, "log": True}),
     ("ldn", {"k": 2}),
     ("aldn", {"k": 3}),
     ("smote_knn", {"ratio": 1.0}),
@@ -177,7 +178,7 @@ def test_pooled_features_are_read_as_bands(as_onnx):
     same(as_onnx(scorer.to_onnx, features[:1]), scorer.score(features[:1]))
 
 
-NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad") for scope in SCOPES]
+NORMALIZERS = [(name, {"scope": scope}) for name in ("median_iqr", "mean_std", "mad", "qn") for scope in SCOPES]
 NORMALIZERS += [
     (name, {"scope": scope, "output": output})
     for name in ("ecdf", "conformal", "gamma", "gpd")

@@ -19,8 +19,8 @@ from asdcore.runs.folder import (
     load_run,
 )
 from asdcore.runs.writing import check_out, write_run
+from asdcore.store.digests.own_files import JOURNAL
 from asdcore.store.digests.sealed_json import FIELD
-from asdcore.store.disk.own_files import JOURNAL
 
 
 def rewritten(run, finished, **more):

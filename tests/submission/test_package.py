@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from asdcore.cli import submission as commands
 from asdcore.errors import DataError, ResourceError, StoreError
-from asdcore.evidence.official_scores.evaluate import read_scores
+from asdcore.evidence.evaluations.evaluate import read_scores
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.writing import write_run
 from asdcore.store.tables import CALIBRATED, CLIP_INDEX, SCORES

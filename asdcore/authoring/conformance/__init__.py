@@ -9,7 +9,7 @@ fitted            checks of every kind with a ``fit``
 blocks            checks of views and encoders that read long recordings in blocks
 channels          the check of views and encoders: 1 or 2 channels
 gain              the check of encoders that say what a recorder's gain does to their tokens
-restores          checks of ``state`` and ``restore``
+restoring/        checks of ``state`` and ``restore``
 onnx_form         checks of ``to_onnx``
 trained           checks of an encoder's training
 left_out          checks of ``score_left_out``
@@ -36,7 +36,6 @@ from asdcore.authoring.conformance import (
     left_out,
     left_out_without,
     onnx_form,
-    restores,
     shared_distances,
     trained,
 )
@@ -44,6 +43,7 @@ from asdcore.authoring.conformance.bench.dataset_folders import DatasetBench
 from asdcore.authoring.conformance.fitted import FITTED_CHECKS
 from asdcore.authoring.conformance.kinds import dataset, encoder, guard, normalizer, scorer, view
 from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
+from asdcore.authoring.conformance.restoring import restores
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean

@@ -160,7 +160,7 @@ def _learnt(detector: Detector, scored: list[_Scored], machine: str | None, sect
     """Return the recordings that the detector has learnt, {file: the train normal that it is}, and say so."""
     import polars as pl
 
-    from asdcore.data.recordings.same_sound import SOUND, with_sounds
+    from asdcore.data.clip_index.same_sound import SOUND, with_sounds
     from asdcore.detector.adapting.heard_before import heard_again_note, learnt_before
 
     if not scored:

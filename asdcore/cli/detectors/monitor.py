@@ -14,7 +14,7 @@ from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
 if TYPE_CHECKING:
-    from asdcore.detector.adapting.baselines import KnownMachine
+    from asdcore.detector.baselines import KnownMachine
     from asdcore.detector.detector import Detector
     from asdcore.monitor.monitor import Explains, Monitor
     from asdcore.monitor.past import Settings

@@ -21,8 +21,8 @@ MEANING = (
 
 def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path | None, **more: Any) -> None:
     """Evaluate a run as if the machine of a clip were unknown, and print the results and who is taken for whom."""
+    from asdcore.evidence.evaluations.unknown_machine import evaluate_unknown_machine
     from asdcore.evidence.labels.held_back import held_back_note
-    from asdcore.evidence.official_scores.unknown_machine import evaluate_unknown_machine
     from asdcore.runs.folder import load_run
 
     finished = load_run(run)

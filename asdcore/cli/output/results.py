@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from asdcore.evidence.comparisons.comparison import Comparison
-    from asdcore.evidence.official_scores.evaluate import Evaluation
-    from asdcore.evidence.official_scores.trials import TrialsEvaluation
+    from asdcore.evidence.evaluations.evaluate import Evaluation
+    from asdcore.evidence.evaluations.trials import TrialsEvaluation
 
 MEANING = {
     0: [
@@ -59,7 +59,7 @@ Pair = Sequence[float] | None
 
 def show_evaluation(result: Evaluation) -> None:
     """Print the cells of every machine and system, then the official scores, in percent."""
-    from asdcore.evidence.official_scores.trials import TrialsEvaluation
+    from asdcore.evidence.evaluations.trials import TrialsEvaluation
 
     trials = result.trials if isinstance(result, TrialsEvaluation) else {}
     of_what = f", means over {len(trials)} trials" if trials else ""

@@ -1,7 +1,6 @@
 """Holds components to their contract while they work.
 
 clip_by_clip             calibration, fusion and guards for each test clip alone: others must have no effect
-stateless                views and encoders must remember no other clips: a clip is encoded again after others
 checked_outputs          what components return must be real numbers, one finite value for each clip
 recordings_out_of_reach  parameters must not tell a component where the recordings lie
 """

@@ -6,4 +6,5 @@ built_encoders    builds encoders, each once a process
 known_recordings  which recordings an encoder that hears no sound knows
 long_clips        encodes a long recording in blocks
 held_whole        which recordings are too long for what would hold them as a whole
+stateless         views and encoders must remember no other clips: a clip is encoded again after others
 """

@@ -8,6 +8,7 @@ noticed            what is noticed of recordings while they are listed
 recording_columns  checks the columns ``order`` and ``recording``
 recording_kind     what recordings of one machine have in common
 remembered_facts   remembers recordings, so that only changed ones are read again
+same_sound         which clips are copies, in whatever file
 differing_clips    picks a few train clips that differ
 windows            cuts recordings into windows, which are then the clips
 """

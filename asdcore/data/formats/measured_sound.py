@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from asdcore.basics.recording_parts import Part
 from asdcore.data.formats.channels import Channel, ChannelFile, chosen
 from asdcore.data.formats.damage import damage
-from asdcore.data.recordings.sample_rates import check_rate
+from asdcore.data.sample_rates import check_rate
 from asdcore.errors import DataError
 
 MEASURED = "measured"

@@ -21,11 +21,11 @@ from asdcore.basics.paths import UNREAD
 from asdcore.basics.recording_parts import Part, part_digest, part_name, part_of, recording_path
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.recordings.file_content import LARGE, FileContent
-from asdcore.data.recordings.sample_rates import check_rate
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.sound_part import SoundPart, samples_of
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.data.recordings.wav import OPEN_SIZE, WavHeader, behind_tags, wav_header
+from asdcore.data.sample_rates import check_rate
 from asdcore.errors import DataError
 
 FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")

@@ -21,8 +21,8 @@ from asdcore.components.readers import in_windows, reader_of, year_of
 from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.interfaces import Dataset
 from asdcore.contract.plugins import installed
-from asdcore.detector.adapting.adapted import AdaptedDetector
-from asdcore.detector.adapting.adapted_file import CellName, part_name, write_adapted
+from asdcore.detector.adapted import AdaptedDetector
+from asdcore.detector.adapted_file import CellName, part_name, write_adapted
 from asdcore.detector.adapting.faults_among_normals import Heard, heard_by, refusal
 from asdcore.detector.adapting.heard_before import check_no_known_faults, learnt_before, learnt_note
 from asdcore.detector.detector import Detector

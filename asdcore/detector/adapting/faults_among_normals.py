@@ -9,8 +9,8 @@ import polars as pl
 
 from asdcore.basics.recording_parts import part_of
 from asdcore.data.recordings.audio import decode
-from asdcore.detector.adapting.adapted_file import CellName
-from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.detector.adapted_file import CellName
+from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
 from asdcore.progress import Progress

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore.data.recordings.same_sound import SOUND, copies, cut_from
-from asdcore.detector.adapting.baselines import KnownMachine
+from asdcore.data.clip_index.same_sound import SOUND, copies, cut_from
+from asdcore.detector.baselines import KnownMachine
 from asdcore.errors import DataError
 from asdcore.portfolio import Portfolio
 

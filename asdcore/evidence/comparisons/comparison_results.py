@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asdcore.evidence.data_frames import Tabular
-from asdcore.evidence.official_scores.evaluate import Evaluation
+from asdcore.evidence.evaluations.evaluate import Evaluation
 from asdcore.evidence.uncertainty import Difference
 
 

@@ -11,9 +11,7 @@ import polars as pl
 
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.comparisons.comparison_results import Comparison
-from asdcore.evidence.labels.truth import rules_for, truth_of
-from asdcore.evidence.ledger import record_look
-from asdcore.evidence.official_scores.trials import (
+from asdcore.evidence.evaluations.trials import (
     TrialsEvaluation,
     at_seeds,
     evaluate_joined,
@@ -21,6 +19,8 @@ from asdcore.evidence.official_scores.trials import (
     look_at_trials,
     members_of,
 )
+from asdcore.evidence.labels.truth import rules_for, truth_of
+from asdcore.evidence.ledger import record_look
 from asdcore.evidence.selection.candidates import check_same_clips, labels_of_folders
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.trial_pairs import pairs_of_trials

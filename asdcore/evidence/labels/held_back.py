@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from asdcore.data.recordings.same_sound import copies, cut_from
+from asdcore.data.clip_index.same_sound import copies, cut_from
 from asdcore.errors import EvaluationError
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from asdcore.contract.references import DOMAINS
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.roc import auc, check_lengths, finite, pauc, zeros_and_ones
+from asdcore.evidence.official_scores.roc import auc, check_lengths, finite, pauc, pauc_of_papers, zeros_and_ones
 from asdcore.evidence.official_scores.rules import RULES, Cell, Rule, rule
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "harmonic_mean",
     "official_score",
     "pauc",
+    "pauc_of_papers",
     "precision_recall_f1",
     "rule",
 ]

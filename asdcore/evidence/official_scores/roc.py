@@ -5,7 +5,9 @@ Only the order of scores matters, and larger means more anomalous. Ties count on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -58,7 +60,7 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
     The area under the ROC curve up to ``max_fpr`` is put on a scale on which chance is 0.5 and a perfect ranking 1.
     Tied scores are joined by a straight line, and the curve is interpolated at ``max_fpr``. scikit-learn's
     ``roc_auc_score(max_fpr=...)`` and every official evaluator compute the same. The challenge papers print another
-    formula: an area that is neither interpolated nor standardized.
+    formula, :func:`pauc_of_papers`: an area that is neither interpolated nor standardized.
 
     Parameters
     ----------
@@ -91,8 +93,7 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
     0.5
 
     """
-    if not 0 < max_fpr <= 1:
-        raise ValueError(f"max_fpr is {max_fpr}, must be in (0, 1]")
+    _check_max_fpr(max_fpr)
     normals, anomalies = _two_classes(scores, labels)
     thresholds = np.unique(np.concatenate([normals, anomalies]))[::-1]
     fpr = _share_at_or_above(normals, thresholds)
@@ -103,6 +104,55 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
     area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]))) / 2
     chance = max_fpr**2 / 2
     return (1 + (area - chance) / (max_fpr - chance)) / 2
+
+
+def pauc_of_papers(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
+    """Compute the partial AUC that the challenge papers print, to compare with figures that were computed by it.
+
+    No official score contains it: for that see :func:`pauc`. Of n normals the floor(n ``max_fpr``) highest count, each
+    by the share of the anomalies above it, and a tie counts nothing. So chance is near ``max_fpr`` / 2, not 0.5.
+
+    Parameters
+    ----------
+    scores, labels, max_fpr
+        As :func:`pauc`.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 for constant scores.
+
+    Raises
+    ------
+    ValueError
+        If ``max_fpr`` lies outside (0, 1].
+    EvaluationError
+        As :func:`auc`, or if there are fewer than 1 / ``max_fpr`` normals, so that none would count.
+
+    References
+    ----------
+    K. Dohi et al., "Description and discussion on DCASE 2023 Challenge Task 2: First-shot unsupervised anomalous
+    sound detection for machine condition monitoring", arXiv 2305.07828, eq. (3).
+
+    Examples
+    --------
+    Of ten normals the highest counts, and half of the anomalies lie above it:
+
+    >>> pauc_of_papers([*range(10), 8.5, 9.5], [0] * 10 + [1] * 2)
+    0.5
+
+    """
+    _check_max_fpr(max_fpr)
+    normals, anomalies = _two_classes(scores, labels)
+    rate = Fraction(str(max_fpr))  # as written: 0.29 * 100 is less than 29 in floats
+    top = math.floor(rate * len(normals))
+    if not top:
+        raise EvaluationError(
+            f"The papers' pAUC up to a false positive rate of {max_fpr} needs {math.ceil(1 / rate)} normal clips; "
+            f"found {len(normals)}. The official pAUC interpolates, and one is enough for it."
+        )
+    above = len(anomalies) - np.searchsorted(anomalies, normals[-top:], side="right")
+    return float(above.sum()) / (top * len(anomalies))
 
 
 def finite(scores: ArrayLike) -> NDArray[np.float64]:
@@ -128,6 +178,11 @@ def check_lengths(**arrays: NDArray[Any]) -> None:
     if len(set(shapes)) != 1 or len(shapes[0]) != 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in zip(arrays, shapes, strict=True))
         raise EvaluationError(f"The arrays differ in shape: {listed}. They must be (n_clips,) each.")
+
+
+def _check_max_fpr(max_fpr: float) -> None:
+    if not 0 < max_fpr <= 1:
+        raise ValueError(f"max_fpr is {max_fpr}, must be in (0, 1]")
 
 
 def _two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

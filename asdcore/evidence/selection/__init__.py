@@ -9,6 +9,7 @@ nested                 leaves machines out of the choice, and train normals out 
 mirror                 a system against its out-of-fold mirror
 tournament             bootstrap: the optimism of the best of N
 audit                  a plan that is sealed before any metric, and the choice by its rule
+criteria               ranks systems without labels
 
 known_faults           weights by a few labelled faults: the way in
 fault_clips            the faults that somebody knows
@@ -16,6 +17,4 @@ fault_scores           their scores beside those of train normals
 fault_gains            how far up among train normals a fault lies
 fault_problem          what is asked of these scores
 shrunken_choice        weights shrunken towards a default that no label has seen
-
-Choosing without labels is in :mod:`asdcore.evidence.comparisons.criteria`.
 """

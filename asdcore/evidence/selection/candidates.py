@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 
 from asdcore.errors import EvaluationError, did_you_mean
+from asdcore.evidence.evaluations.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import look_at
-from asdcore.evidence.official_scores.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.official_scores.metrics import official_score
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once

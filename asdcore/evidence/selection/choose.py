@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from asdcore.errors import EvaluationError, did_you_mean
-from asdcore.evidence.comparisons.criteria import criteria
 from asdcore.evidence.selection.candidates import Candidates, Runs, open_candidates, places_of
+from asdcore.evidence.selection.criteria import criteria
 from asdcore.evidence.selection.known_faults import select_by_faults
 from asdcore.evidence.selection.leave_one_machine_out import lomo
 from asdcore.evidence.selection.mirror import mirror

@@ -11,8 +11,8 @@ import polars as pl
 from asdcore.components.readers import ListsClips
 from asdcore.data.clip_index.noticed import Noticed
 from asdcore.data.clip_index.recording_kind import kind_of
+from asdcore.data.clip_index.same_sound import SOUND, with_sounds
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
-from asdcore.data.recordings.same_sound import SOUND, with_sounds
 from asdcore.errors import DataError, DatasetError, by_recording
 from asdcore.portfolio import Portfolio
 from asdcore.store.tables import CELL

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asdcore.basics.digits import fixed
-from asdcore.evidence.official_scores.trials import TrialsEvaluation
+from asdcore.evidence.evaluations.trials import TrialsEvaluation
 from asdcore.evidence.uncertainty import Difference, Interval
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT
 from asdcore.reporting.reported_runs import Subject, total_name

@@ -22,11 +22,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
-from asdcore.compute.component_checks.stateless import check_forgets
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.known_recordings import IMPORT, unknown_recordings
 from asdcore.compute.encoding.long_clips import hear_long
 from asdcore.compute.encoding.requests import Features, Output, Request
+from asdcore.compute.encoding.stateless import check_forgets
 from asdcore.compute.recipes import FEATURE_CODE
 from asdcore.compute.threads import single_threaded
 from asdcore.contract.plugins import installed

@@ -1,7 +1,6 @@
 """Writes and reads files on disks that fill, go away, or are shared.
 
 atomic            writes a file beside its place, then renames it: a kill leaves it whole or absent
-own_files         recognizes files that asdcore wrote: only those are written over
 exclusive_folder  one writing process at a time
 file_locks        locks that end with their process
 lost_disk         tells a disk that has gone from a damaged file

@@ -3,6 +3,7 @@
 mean_std      the classical z-score
 median_iqr    a robust z-score
 mad           the most robust z-score
+qn            as robust, and steadier for few clips
 domain_z      z-scores of both domains on the target's deviation
 median_ratio  distances as multiples of a normal one
 ecdf          the CDF of train normals, without ties

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 import asdcore
 from asdcore.cli import app
 from asdcore.errors import DataError, StoreError
+from asdcore.store.digests.own_files import NOTES
 from asdcore.store.digests.sealed_json import seal_page
-from asdcore.store.disk.own_files import NOTES
 
 
 def report(*arguments):

@@ -48,7 +48,7 @@ def test_normalizers_that_read_a_tail_say_what_clips_of_recordings_are_worth(gro
     assert int(worth) == round(effective_clips(above, rows["group"].to_numpy())) < 106
 
 
-@pytest.mark.parametrize("name", ["median_iqr", "mean_std", "mad"])
+@pytest.mark.parametrize("name", ["median_iqr", "mean_std", "mad", "qn"])
 def test_a_scale_is_no_p_value(grouped, name):
     assert notes_of(grouped["auto"], name) == []
 

@@ -27,6 +27,7 @@ from asdcore.evidence.official_scores.metrics import (
     harmonic_mean,
     official_score,
     pauc,
+    pauc_of_papers,
     precision_recall_f1,
     rule,
 )
@@ -124,6 +125,25 @@ def test_pauc_by_hand():
     scores = [*range(10), 20, -1]
     labels = [0] * 10 + [1, 1]
     assert pauc(scores, labels) == pytest.approx(0.5 * (1 + (0.05 - 0.005) / 0.095), abs=1e-15)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), max_fpr=st.sampled_from([0.1, 0.29, 0.5, 1.0]))
+def test_the_pauc_of_the_papers_is_their_sum(seed, max_fpr):
+    rng = np.random.default_rng(seed)
+    n, m = int(rng.integers(10, 120)), int(rng.integers(1, 30))
+    normals, anomalies = (np.round(rng.normal(mean, 1, size) * 4) for mean, size in ((0, n), (1, m)))
+    top = round(max_fpr * 100) * n // 100
+    total = sum(anomaly > normal for normal in sorted(normals)[-top:] for anomaly in anomalies)
+    scores, labels = np.concatenate([normals, anomalies]), np.repeat([0, 1], [n, m])
+    order = rng.permutation(n + m)
+    assert pauc_of_papers(scores[order], labels[order], max_fpr) == pytest.approx(total / (top * m), abs=1e-15)
+
+
+def test_the_pauc_of_the_papers_needs_a_normal_that_counts():
+    with pytest.raises(EvaluationError, match=r"needs 10 normal clips; found 9\."):
+        pauc_of_papers([*range(9), 9], [0] * 9 + [1])
+    assert pauc_of_papers([*range(10), 10], [0] * 10 + [1]) == 1.0
 
 
 def test_pauc_interpolates_where_no_normal_falls_on_the_limit():

@@ -123,7 +123,7 @@ def test_clips_that_chose_do_not_judge_and_the_ledger_knows(home, faults, datase
     left = asdcore.evaluate(run, replicates=0)
     kept = run.clips.filter(~pl.col("sha256").is_in(list(chosen["known_faults"]["faults"])))
     names = set(kept["clip"])
-    by_hand = asdcore.evidence.official_scores.evaluate.evaluate_systems(
+    by_hand = asdcore.evidence.evaluations.evaluate.evaluate_systems(
         *(table.filter(pl.col("clip").is_in(list(names))) for table in (run.systems, run.decisions, run.clips)),
         asdcore.evidence.labels.truth.truth_of(run).filter(pl.col("clip").is_in(list(names))),
         2026,

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.evaluate import evaluate_table
+from asdcore.evidence.evaluations.evaluate import evaluate_table
 from asdcore.evidence.selection.candidates import Candidates, open_candidates, places_of
 from asdcore.evidence.selection.tournament import tournament
 

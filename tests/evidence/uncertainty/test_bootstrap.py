@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import binom, norm
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.evaluate import evaluate_table
+from asdcore.evidence.evaluations.evaluate import evaluate_table
 from asdcore.evidence.official_scores.metrics import cells, harmonic_mean, official_score, rule
 from asdcore.evidence.uncertainty import delong, intervals
 from asdcore.evidence.uncertainty.interval import acceleration, bca, percentile

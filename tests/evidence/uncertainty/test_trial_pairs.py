@@ -11,9 +11,9 @@ import pytest
 import asdcore
 from asdcore.cli.output.results import show_comparison
 from asdcore.errors import EvaluationError
+from asdcore.evidence.evaluations.trials import at_seeds, joined_trials, members_of
 from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.ledger import read_ledger
-from asdcore.evidence.official_scores.trials import at_seeds, joined_trials, members_of
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.trial_pairs import _difference, pairs_of_trials
 from asdcore.store.cache import Store

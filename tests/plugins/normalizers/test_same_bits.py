@@ -16,7 +16,7 @@ CLIPS = {name: RNG.gamma(4.0, size=N) * np.where(np.arange(N) % 7 == 0, 30.0, 1.
 CASES = [
     *(
         (name, {"scope": scope})
-        for name in ("median_iqr", "mean_std", "mad")
+        for name in ("median_iqr", "mean_std", "mad", "qn")
         for scope in ("domain_min", "domain_soft")
     ),
     ("domain_z", {}),

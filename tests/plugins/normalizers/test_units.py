@@ -19,7 +19,9 @@ def z(name, unit, **parameters):
 
 @pytest.mark.parametrize("unit", [2.0**-100, 2.0**-50, 2.0**-30, 2.0**30])
 @pytest.mark.parametrize("scope", ["pooled", "domain_min"])
-@pytest.mark.parametrize("name", ["conformal", "ecdf", "gamma", "gpd", "mad", "mean_std", "median_iqr", "median_ratio"])
+@pytest.mark.parametrize(
+    "name", ["conformal", "ecdf", "gamma", "gpd", "mad", "mean_std", "median_iqr", "median_ratio", "qn"]
+)
 def test_z_is_the_same_in_every_unit(name, scope, unit):
     assert z(name, unit, scope=scope) == pytest.approx(z(name, 1.0, scope=scope), rel=1e-8, abs=1e-10)
 

@@ -75,6 +75,41 @@ def _log_distribution() -> tuple[Floats, Floats]:
     return grid, np.array([math.log(0.5 * math.erfc(-value / math.sqrt(2.0))) for value in grid.tolist()])
 
 
+def pair_distance(scores: Floats, rank: int) -> float:
+    """Return the ``rank``-th smallest distance, from 1, of two of the scores (n,); exact, in the memory of the scores.
+
+    It is sought among the floats, as the smallest that so many pairs do not exceed. Their order is that of their bits.
+
+    Examples
+    --------
+    The distances of 0, 1 and 3 are 1, 2 and 3:
+
+    >>> pair_distance(np.array([3.0, 0.0, 1.0]), 2)
+    2.0
+    """
+    ordered = np.sort(np.asarray(scores, np.float64))
+    low, high = 0, int((ordered[-1:] - ordered[0]).view(np.int64)[0])
+    while low < high:
+        middle = (low + high) // 2
+        if _pairs_within(ordered, float(np.array([middle]).view(np.float64)[0])) >= rank:
+            high = middle
+        else:
+            low = middle + 1
+    return float(np.array([low]).view(np.float64)[0])
+
+
+def _pairs_within(ordered: Floats, distance: float) -> int:
+    """Count the pairs of sorted scores that are at most so far apart."""
+    own = np.arange(len(ordered))
+    # The last score within the distance of each lies from low to high.
+    low, high = own.copy(), np.full(len(ordered), len(ordered) - 1)
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        within = ordered[middle] - ordered <= distance
+        low, high = np.where(within, middle, low), np.where(within, high, middle - 1)
+    return int((low - own).sum())
+
+
 def mean_deviation(scores: Floats, which: str) -> tuple[float, float]:
     """Return the mean and deviation (n - 1) of scores (n,). Raises DataError if all are equal."""
     deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from asdcore.basics.paths import given_path
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
+from asdcore.evidence.evaluations.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import look_at
-from asdcore.evidence.official_scores.evaluate import Evaluation, evaluate_table
 from asdcore.evidence.scored_again import calibrated_again
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 from asdcore.portfolio import System, parse_portfolio
@@ -99,7 +99,7 @@ def evaluate_unknown_machine(
     References
     ----------
     arXiv 2602.16253 (the protocol). The scale and the rule are ours:
-    :mod:`asdcore.evidence.official_scores.unknown_machine`.
+    :mod:`asdcore.evidence.evaluations.unknown_machine`.
 
     Examples
     --------

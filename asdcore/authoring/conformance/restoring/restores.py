@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from asdcore.authoring.conformance.bench.driver import Bench, Rows, require
-from asdcore.authoring.conformance.bench.new_process import ask, begin, recipe
 from asdcore.authoring.conformance.bench.outside_state import statics_restored
 from asdcore.authoring.conformance.bench.same_bits import bits_apart
-from asdcore.authoring.conformance.bench.ways_to_fit import Way, answers, ways
+from asdcore.authoring.conformance.restoring.new_process import ask, begin, recipe
+from asdcore.authoring.conformance.restoring.ways_to_fit import Way, answers, ways
 from asdcore.errors import PluginError
 from asdcore.store.fitted_state import pack, unpack
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.detector.adapting.adapted_file import AdaptedFile
-from asdcore.detector.adapting.baselines import Baselines, KnownMachine
+from asdcore.detector.adapted_file import AdaptedFile
+from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.detector.listen import Features
 from asdcore.detector.machine import FrozenMachine

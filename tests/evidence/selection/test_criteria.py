@@ -1,4 +1,4 @@
-"""asdcore.evidence.comparisons.criteria: what train normals alone say, and that no label is looked at."""
+"""asdcore.evidence.selection.criteria: what train normals alone say, and that no label is looked at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import asdcore
 from asdcore.errors import EvaluationError
-from asdcore.evidence.comparisons.criteria import criteria, ks_distance, separability, tail_ratio, variance_ratio
 from asdcore.evidence.selection.candidates import places_of
+from asdcore.evidence.selection.criteria import criteria, ks_distance, separability, tail_ratio, variance_ratio
 from asdcore.held_out import held_out_of
 
 

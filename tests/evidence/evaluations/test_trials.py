@@ -10,10 +10,10 @@ import pytest
 
 import asdcore
 from asdcore.cli.output.results import show_evaluation
+from asdcore.evidence.evaluations.trials import at_seeds, evaluate_trials, joined_trials, members_of
 from asdcore.evidence.labels.truth import truth_of
 from asdcore.evidence.ledger import count_looks, read_ledger
 from asdcore.evidence.look import results_in
-from asdcore.evidence.official_scores.trials import at_seeds, evaluate_trials, joined_trials, members_of
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.store.cache import Store
 

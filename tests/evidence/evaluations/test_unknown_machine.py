@@ -53,7 +53,7 @@ def test_every_clip_is_counted_once_and_its_score_is_that_of_the_nearest_detecto
 
 
 def test_a_clip_is_never_rarer_under_the_nearest_detector_than_under_its_own(home, monkeypatch):
-    from asdcore.evidence.official_scores import unknown_machine
+    from asdcore.evidence.evaluations import unknown_machine
 
     kept = {}
     monkeypatch.setattr(unknown_machine, "_confusion", lambda nearest, table: kept.update(nearest=nearest) or [])

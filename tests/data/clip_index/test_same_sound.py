@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 from asdcore.basics.recording_parts import part_digest
+from asdcore.data.clip_index.same_sound import copies, cut_from, with_sounds
 from asdcore.data.recordings import audio
 from asdcore.data.recordings.audio import decode_new, inspect_audio
-from asdcore.data.recordings.same_sound import copies, cut_from, with_sounds
 
 RATE = 16000
 

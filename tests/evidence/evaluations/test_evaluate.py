@@ -14,7 +14,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.evaluate import (
+from asdcore.evidence.evaluations.evaluate import (
     evaluate_scores,
     evaluate_systems,
     evaluate_table,

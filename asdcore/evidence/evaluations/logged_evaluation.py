@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from asdcore.basics.paths import given_path
+from asdcore.evidence.evaluations.evaluate import Evaluation, evaluate_systems
+from asdcore.evidence.evaluations.evaluate import evaluate_scores as evaluate_files
+from asdcore.evidence.evaluations.trials import evaluate_trials, look_at_trials
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.truth import not_judged, rules_for, truth_of
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import Verdict, look_at
-from asdcore.evidence.official_scores.evaluate import Evaluation, evaluate_systems
-from asdcore.evidence.official_scores.evaluate import evaluate_scores as evaluate_files
-from asdcore.evidence.official_scores.trials import evaluate_trials, look_at_trials
 from asdcore.runs.folder import Run
 from asdcore.runs.trials import Trials, opened
 from asdcore.runs.writing import check_evaluation, write_evaluation
@@ -56,7 +56,7 @@ def evaluate(
     -------
     Evaluation
         ``systems`` maps each system to its ``official_score`` and ``cells``; all scores are fractions in [0, 1]. Of
-        trials, a :class:`asdcore.evidence.official_scores.trials.TrialsEvaluation`: ``systems`` holds means, ``trials``
+        trials, a :class:`asdcore.evidence.evaluations.trials.TrialsEvaluation`: ``systems`` holds means, ``trials``
         each by itself.
 
     Raises

@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.evidence.evaluations.evaluate import Evaluation, SystemResult, evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.look import Look
-from asdcore.evidence.official_scores.evaluate import Evaluation, SystemResult, evaluate_table
 from asdcore.evidence.uncertainty.bootstrap import Resampled, Uncertainty
 from asdcore.runs.trials import Trials
 from asdcore.store.digests.digest import table_digest

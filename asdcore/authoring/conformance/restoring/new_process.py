@@ -23,7 +23,7 @@ from typing import Any
 
 from asdcore.authoring.conformance.bench.driver import Bench, Rows
 from asdcore.authoring.conformance.bench.outside_state import Make
-from asdcore.authoring.conformance.bench.ways_to_fit import answers, way_named
+from asdcore.authoring.conformance.restoring.ways_to_fit import answers, way_named
 from asdcore.store.fitted_state import pack, unpack
 
 REQUEST, ANSWER, BEGIN = "request", "answer", "begin"
