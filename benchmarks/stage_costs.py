@@ -24,8 +24,11 @@ def main(
 ) -> None:
     """Run, and print what each stage took."""
     import asdcore
-    from asdcore.stages.embedding import embed
 
+    try:
+        from asdcore.stages.embedding import embed
+    except ImportError:  # as earlier builds call it
+        from asdcore.stages import embed  # type: ignore[no-redef,attr-defined]
     if rows_together:
         with suppress(ImportError):  # earlier builds have no such number
             from asdcore.basics import table_files

@@ -37,6 +37,30 @@ REFUSED = {
 """What is wrong with a path, by the number of the system's error."""
 
 
+def endless(path: Path) -> str:
+    """Return what a path leads to if reading it may never end, else "".
+
+    A pipe waits for somebody who writes, and some devices go on for ever.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from asdcore.basics.paths import endless
+    >>> endless(Path("/dev/zero")), endless(Path("/"))
+    ('device', '')
+    """
+    if path.is_fifo():
+        return "pipe"
+    return "device" if path.is_char_device() or path.is_block_device() else ""
+
+
+def finite(path: Path) -> Path:
+    """Return a path that is to be read; raises OSError for one that is :func:`endless`."""
+    if what := endless(path):
+        raise OSError(errno.EINVAL, f"it is a {what}, not a file", str(path))
+    return path
+
+
 def is_recording(name: str, *, named: bool = False) -> bool:
     """Return whether a file is a recording that asdcore reads, by its ending alone.
 

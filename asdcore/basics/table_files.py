@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from asdcore.basics.paths import finite
+
 ROW_GROUP = 1 << 16
 """Rows that Parquet holds together. Who reads a large table in portions needs memory for one such group."""
 
@@ -36,7 +38,7 @@ def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.Da
     ['a.wav']
     """
     try:
-        return pl.read_parquet(table if isinstance(table, bytes) else table.read_bytes(), columns=columns)
+        return pl.read_parquet(table if isinstance(table, bytes) else finite(table).read_bytes(), columns=columns)
     except pl.exceptions.PanicException as error:
         raise pl.exceptions.ComputeError(str(error)) from None
 
@@ -72,7 +74,7 @@ def parquet_metadata(path: Path) -> Mapping[str, str]:
 
 def read_csv(path: Path, **options: Any) -> pl.DataFrame:
     """Return the table in a CSV file; ``options`` are those of polars."""
-    with path.open("rb") as file:
+    with finite(path).open("rb") as file:
         return pl.read_csv(file, **options)
 
 
