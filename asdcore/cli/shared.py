@@ -18,6 +18,9 @@ from asdcore.cli.output.streams import write_answer
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+PortfolioName = Annotated[
+    str, typer.Argument(help="Path of a portfolio, or the name of a shipped one, such as default.")
+]
 Task = Annotated[
     str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: detected from the file names.")
 ]
