@@ -190,6 +190,7 @@ def test_long_train_clips_are_heard_in_blocks_with_the_same_bits(job, monkeypatc
     train.train(whole)
     monkeypatch.setattr(train, "is_long", lambda _: True)
     monkeypatch.setattr(train, "decode", lambda *_: pytest.fail("held as a whole"))
+    monkeypatch.setattr(train, "HELD", 20_000)  # of few clips
     train.train(blocks)
     assert learnt(blocks) == learnt(whole)
 

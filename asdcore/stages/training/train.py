@@ -33,7 +33,7 @@ from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import is_exact
 from asdcore.contract.train_clips import ListedClips, Waveform
-from asdcore.data.recordings.audio import decode, is_long
+from asdcore.data.recordings.audio import HELD, decode, is_long
 from asdcore.errors import PluginError, StoreError, blamed, located, warned
 from asdcore.portfolio.trained_state import KIND, learnt_digest, read_trained
 from asdcore.progress import doing
@@ -118,18 +118,24 @@ def _checked(job: TrainJob) -> int:
 def hear(job: HearJob) -> int:
     """Decode, view and resample a chunk of train clips, and keep them; returns how many."""
     heard: dict[str, Waveform] = {}
-    key = job.view, job.view_parameters, job.sample_rate
     for clip in job.clips:
-        if is_long(clip.path) and encoding.view_reads_blocks(*key[:2]):
-            with single_threaded():
-                heard[clip.sha256] = waveform_in_blocks(clip.path, clip.sha256, key, job.folder.parent)
-            continue
-        audio, rate = decode(clip.path, clip.sha256)
-        with located(str(clip.path)), single_threaded():
-            waveform = encoding.waveform(job.view, job.view_parameters, audio, rate)
-            heard[clip.sha256] = encoding.resampled(waveform, rate, job.sample_rate)
-    WaveformSet(job.folder).write(heard)
+        heard[clip.sha256] = _waveform(clip, job)
+        if sum(waveform.nbytes for waveform in heard.values()) >= HELD:  # a few long ones are a file of their own
+            WaveformSet(job.folder).write(heard)
+            heard = {}
+    if heard:
+        WaveformSet(job.folder).write(heard)
     return len(job.clips)
+
+
+def _waveform(clip: TrainClip, job: HearJob) -> Waveform:
+    if is_long(clip.path) and encoding.view_reads_blocks(job.view, job.view_parameters):
+        with single_threaded():
+            key = job.view, job.view_parameters, job.sample_rate
+            return waveform_in_blocks(clip.path, clip.sha256, key, job.folder.parent)
+    audio, rate = decode(clip.path, clip.sha256)
+    with located(str(clip.path)), single_threaded():
+        return encoding.resampled(encoding.waveform(job.view, job.view_parameters, audio, rate), rate, job.sample_rate)
 
 
 def forget_waveforms(jobs: Sequence[HearJob]) -> None:
