@@ -8,14 +8,14 @@ import typer
 
 from asdcore.cli.output import terminal
 from asdcore.cli.output.export import Csv, Latex, export
-from asdcore.cli.shared import Json, print_json, print_lines, progress
+from asdcore.cli.shared import Json, PortfolioName, print_json, print_lines, progress
 
 if TYPE_CHECKING:
     from asdcore.preflight.complexity import Complexity
 
 
 def complexity(
-    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    portfolio: PortfolioName,
     seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 10.0,
     as_json: Json = False,
     csv: Csv = None,

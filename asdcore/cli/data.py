@@ -103,10 +103,11 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
 def _write_index(read: _Read, root: Path, file: Path) -> None:
     """Write a table of all recordings, with what the reader understood of them."""
+    from asdcore.components.readers import recordings_by
     from asdcore.data.clip_index.index_file import write_index
 
     clips, truth = (None, None) if read.clips.is_empty() else (read.clips, read.reader.ground_truth(root))
-    count = write_index(root, file, clips, truth)
+    count = write_index(root, file, clips, truth, recordings_by(read.reader, root))
     typer.echo(f"{file} lists {count} recordings. Fill in machine and split (train or test), and what else you know.")
     typer.echo(f"Next: asdcore data index {root}")
 

@@ -13,7 +13,17 @@ from asdcore.cli.evidence.unknown_machine import evaluate_unknown
 from asdcore.cli.output import terminal
 from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.output.results import show_evaluation
-from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import (
+    ClusterAddress,
+    Json,
+    PortfolioName,
+    StoreDir,
+    Task,
+    Workers,
+    print_json,
+    print_lines,
+    progress,
+)
 from asdcore.errors import AsdcoreError, PortfolioError
 
 if TYPE_CHECKING:
@@ -87,7 +97,7 @@ def _forget(manifest: Path) -> None:
 
 
 def run(
-    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    portfolio: PortfolioName,
     data: Annotated[Path, typer.Option(help="Folder that holds <machine>/{train,test}/.")],
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     task: Task = None,

@@ -19,6 +19,9 @@ from asdcore.errors import AsdcoreError
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+PortfolioName = Annotated[
+    str, typer.Argument(help="Path of a portfolio, or the name of a shipped one, such as default.")
+]
 Task = Annotated[
     str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: detected from the file names.")
 ]
