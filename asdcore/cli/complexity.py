@@ -31,9 +31,10 @@ def complexity(
     from asdcore.preflight.complexity import complexity as count
 
     counted = count(portfolio, seconds, progress=progress())
+    is_answered = export(branches_of(counted), csv, latex)
     if as_json:
         print_json(counted.as_json())
-    elif not export(branches_of(counted), csv, latex):
+    elif not is_answered:
         print_lines(lines(counted))
 
 

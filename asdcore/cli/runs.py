@@ -223,9 +223,10 @@ def evaluate(
         result = evaluate_scores(scores, truth, year, verdict=verdict, **more)
     else:
         raise AsdcoreError(GIVE)
+    is_answered = export(result.rows_of_values(), csv, latex)
     if as_json:
         print_json(result.as_json())
-    elif not export(result.rows_of_values(), csv, latex):
+    elif not is_answered:
         show_evaluation(result)
         print_lines([] if run is None else held_back_note(opened(run)))
         if len(result.systems) > 1 and run is not None:

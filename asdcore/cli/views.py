@@ -35,9 +35,10 @@ def audit_views(
     from asdcore.preflight.view_audit import audit_views as audit
 
     audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
+    is_answered = export(rows_of(audited), csv, latex)
     if as_json:
         print_json(audited.as_json())
-    elif not export(rows_of(audited), csv, latex):
+    elif not is_answered:
         print_lines(lines(audited))
 
 
