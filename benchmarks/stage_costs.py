@@ -2,7 +2,7 @@
 
 It is run by the Python of the build that is measured: ``python benchmarks/stage_costs.py PORTFOLIO DATA STORE OUT``.
 Features are drawn from the clips' digests and not computed, since embedding is not what is measured; with ``real`` at
-the end they are computed.
+the end they are computed. A number after that is how many rows tables hold together, as they do with 65,536 if large.
 """
 
 from __future__ import annotations
@@ -12,17 +12,28 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 WIDTH = 128
 """Features a clip."""
 
 
-def main(portfolio: str, data: str, store: str, out: str, features: str = "made up") -> None:
+def main(
+    portfolio: str, data: str, store: str, out: str, features: str = "made up", rows_together: str | None = None
+) -> None:
     """Run, and print what each stage took."""
     import asdcore
-    from asdcore.stages.embedding import embed
+
+    try:
+        from asdcore.stages.embedding import embed
+    except ImportError:  # as earlier builds call it
+        from asdcore.stages import embed  # type: ignore[no-redef,attr-defined]
+    if rows_together:
+        with suppress(ImportError):  # earlier builds have no such number
+            from asdcore.basics import table_files
+
+            table_files.ROW_GROUP = int(rows_together)
 
     if features != "real":
         embed.embed = made_up

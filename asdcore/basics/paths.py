@@ -37,6 +37,30 @@ REFUSED = {
 """What is wrong with a path, by the number of the system's error."""
 
 
+def endless(path: Path) -> str:
+    """Return what a path leads to if reading it may never end, else "".
+
+    A pipe waits for somebody who writes, and some devices go on for ever.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from asdcore.basics.paths import endless
+    >>> endless(Path("/dev/zero")), endless(Path("/"))
+    ('device', '')
+    """
+    if path.is_fifo():
+        return "pipe"
+    return "device" if path.is_char_device() or path.is_block_device() else ""
+
+
+def finite(path: Path) -> Path:
+    """Return a path that is to be read; raises OSError for one that is :func:`endless`."""
+    if what := endless(path):
+        raise OSError(errno.EINVAL, f"it is a {what}, not a file", str(path))
+    return path
+
+
 def is_recording(name: str, *, named: bool = False) -> bool:
     """Return whether a file is a recording that asdcore reads, by its ending alone.
 
@@ -62,8 +86,9 @@ def is_recording(name: str, *, named: bool = False) -> bool:
 
 
 def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield every folder below a root, itself included, and the names of its files; hidden ones are left out.
+    """Yield every folder below a root, itself first, and the names of its files; hidden ones are left out.
 
+    Folders come in the order of their names.
     Links to folders are followed, but for those that lead round in circles. Paths are text: there may be a million.
     """
     ways: dict[Path, tuple[Path, ...]] = {}
@@ -75,7 +100,7 @@ def walked(root: str | Path) -> Iterator[tuple[str, list[str]]]:
             if not name.startswith(".") and (hosts is way or not _is_above((here / name).resolve(), hosts)):
                 deeper.append(name)
                 ways |= {here / name: hosts} if hosts else {}
-        folders[:] = deeper
+        folders[:] = sorted(deeper)
         yield folder, [name for name in names if not name.startswith(".")]
 
 

@@ -10,11 +10,16 @@ replaces the file, or its server goes. So what a store holds is given as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from asdcore.basics.paths import finite
+
+ROW_GROUP = 1 << 16
+"""Rows that Parquet holds together. Who reads a large table in portions needs memory for one such group."""
 
 
 def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:
@@ -33,9 +38,27 @@ def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.Da
     ['a.wav']
     """
     try:
-        return pl.read_parquet(table if isinstance(table, bytes) else table.read_bytes(), columns=columns)
+        return pl.read_parquet(table if isinstance(table, bytes) else finite(table).read_bytes(), columns=columns)
     except pl.exceptions.PanicException as error:
         raise pl.exceptions.ComputeError(str(error)) from None
+
+
+def parquet_in_batches(path: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[Any]:
+    """Yield a Parquet file, or some of its columns, as pyarrow batches of at most ``rows`` rows, read as it goes.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from pathlib import Path
+    >>> from asdcore.basics.table_files import parquet_in_batches, write_parquet
+    >>> write_parquet(pl.DataFrame({"x": [1, 2, 3]}), Path("~.parquet"))
+    >>> [len(batch) for batch in parquet_in_batches(Path("~.parquet"), 2)]
+    [2, 1]
+    """
+    import pyarrow.parquet
+
+    with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened, pre_buffer=False) as file:
+        yield from file.iter_batches(rows, columns=columns, use_threads=False)
 
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
@@ -51,7 +74,7 @@ def parquet_metadata(path: Path) -> Mapping[str, str]:
 
 def read_csv(path: Path, **options: Any) -> pl.DataFrame:
     """Return the table in a CSV file; ``options`` are those of polars."""
-    with path.open("rb") as file:
+    with finite(path).open("rb") as file:
         return pl.read_csv(file, **options)
 
 
@@ -73,7 +96,7 @@ def csv_in_batches(path: Path, rows: int, **options: Any) -> Iterator[pl.DataFra
 def write_parquet(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write a table as Parquet, the same bytes for the same table."""
     with path.open("wb") as file:
-        frame.write_parquet(file, compression="zstd", statistics=False, metadata=metadata)
+        frame.write_parquet(file, compression="zstd", statistics=False, metadata=metadata, row_group_size=ROW_GROUP)
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> None:

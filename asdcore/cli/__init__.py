@@ -42,6 +42,7 @@ from asdcore.cli.output.streams import check_folder, is_answer_alone, own_stream
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
 from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
 from asdcore.store.disk.lost_disk import is_lost, lost
+from asdcore.version import __version__
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
@@ -132,8 +133,6 @@ def options(
 ) -> None:
     """Score machine sounds for anomaly, and make the scores trustworthy."""
     if version:
-        from asdcore.version import __version__
-
         typer.echo(__version__)
         raise typer.Exit
 
@@ -180,8 +179,8 @@ def _with_command_of(arguments: list[str]) -> typer.Typer:
     Without a command of that name all are there, to be listed.
     """
     name = next((argument for argument in arguments if not argument.startswith("-")), None)
-    commands = [one for one in app.registered_commands if name == (one.name or _typed(one.callback))]
-    groups = [one for one in app.registered_groups if name == one.name]
+    commands = [command for command in app.registered_commands if name == (command.name or _typed(command.callback))]
+    groups = [group for group in app.registered_groups if name == group.name]
     if not commands and not groups:
         return app
     asked = copy.copy(app)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asdcore.basics.parse import parse_json
+from asdcore.basics.paths import finite
 from asdcore.cluster import errors
 from asdcore.cluster.local import closed, local_cluster, quiet
 from asdcore.errors import ClusterError
@@ -264,7 +265,7 @@ def check_answers(address: str, seconds: float) -> None:
 
 def _scheduler_of(file: Path) -> str:
     try:
-        return str(parse_json(file.read_bytes())["address"])
+        return str(parse_json(finite(file).read_bytes())["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ClusterError(
             f"{file} is not a scheduler file ({error}). 'dask scheduler --scheduler-file {file}' writes one."

@@ -182,9 +182,9 @@ class Plugins:
         accepted = inspect.signature(component.factory).parameters
         if missing := [name for name in Plugins.needed(component) if name not in parameters]:
             kind, name = component.kind, component.name
-            known = f" 'asdcore registry list' names those for {name}." if missing[0] == "checkpoint" else ""
+            names = f" 'asdcore registry list' names those for {name}." if missing[0] == "checkpoint" else ""
             written = f"{kind} = {{ name = '{name}', {missing[0]} = ... }}"
-            raise PluginError(f"{kind} {name!r} needs the parameter {missing[0]!r}: {written}.{known}")
+            raise PluginError(f"{kind} {name!r} needs the parameter {missing[0]!r}: {written}.{names}")
         if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values()):
             return
         for name in parameters:

@@ -4,12 +4,14 @@ container             the file: a zip of a manifest and of pinned files, each ch
 export                writes it, from a manifest
 load                  brings a detector back from its file
 detector              all of it: load_detector(path).score(audio, sample_rate, machine)
+recording             the same of a file of any length
 
 listen                sound -> features of every branch
 branches              features -> scores of every branch, by frozen scorers
 systems               scores -> calibrated, fused, decided, and the share of every branch and guard
 machine               one machine and section: its branches and systems, brought back when it is first asked for
 verdict               what is said of one clip
+parts                 what makes the scores of one machine
 
 adapting/             a detector learns that normal sound has changed
 baselines             one machine with several baselines

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from asdcore.detector.adapted_file import AdaptedFile
 from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.detector import Detector
-from asdcore.detector.listen import Features
+from asdcore.detector.listen import Features, Listener
 from asdcore.detector.machine import FrozenMachine
 
 
@@ -47,13 +44,13 @@ class AdaptedDetector(Detector):
         """What may make scores differ on this machine, of all detectors inside."""
         return list(dict.fromkeys(note for part in self._parts.values() for note in part.notes))
 
-    def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
+    def _features(self, hear: Callable[[Listener], Features], machine: str, section: str) -> Features:
         """Return the features of one clip for the branches of all baselines; what two share is computed once."""
         features: Features = {}
         for name in reversed(self._adapted.baselines[machine, section]):
             listener = self._parts[name]._listener
             if not listener.folders(machine) <= features.keys():
-                features |= listener(sound, sample_rate, machine)
+                features |= hear(listener)
         return features
 
     def _machine(self, machine: str, section: str) -> KnownMachine:

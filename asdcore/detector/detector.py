@@ -5,53 +5,25 @@ from __future__ import annotations
 import shutil
 import threading
 import weakref
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import mkdtemp
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from asdcore.compute.encoding.requests import Request
-from asdcore.compute.scoring.scoring import Recipe
 from asdcore.compute.threads import single_threaded
-from asdcore.contract.plugins import Plugins, chosen, loaded
+from asdcore.contract.plugins import chosen, loaded
 from asdcore.detector.baselines import Baselines, KnownMachine
 from asdcore.detector.container import Container, with_checkpoints
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.listen import Features, Given, Listener, checked_audio, frozen_listener, kernel_notes
 from asdcore.detector.machine import Frozen, FrozenMachine
+from asdcore.detector.parts import Parts
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.stages.notes_on_data import audio_empty_bands
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What makes the scores of one machine and section.
-
-    Attributes
-    ----------
-    plan : Portfolio
-        The portfolio.
-    plugins : Plugins
-        Where components are looked up.
-    requests : tuple of Request
-        What is asked of views and encoders.
-    recipes : dict of str to Recipe
-        {branch: its feature sets}.
-    machine_data : KnownMachine
-        What was frozen of the machine.
-    """
-
-    plan: Portfolio
-    plugins: Plugins
-    requests: tuple[Request, ...]
-    recipes: dict[str, Recipe]
-    machine_data: KnownMachine
 
 
 class Detector:
@@ -162,6 +134,15 @@ class Detector:
         name = self._system(system)
         return self._verdicts((audio, sample_rate, unit), machine, section, [name])[name]
 
+    def judge(
+        self, hear: Callable[[Listener], Features], machine: str | None, section: str | None, system: str
+    ) -> Verdict:
+        """Return the verdict on a clip, of which ``hear`` gives the features that a listener asks for."""
+        with self._lock, chosen(self._plugins), single_threaded():
+            frozen = self._machine(*self._cell(machine, section))
+            with located(frozen.kind.where):
+                return frozen.verdicts(self._features(hear, frozen.machine, frozen.section), [system])[system]
+
     def score_all(
         self,
         audio: ArrayLike,
@@ -229,11 +210,12 @@ class Detector:
         """Return the features of one clip, if it is sound of this machine's kind."""
         sound = checked_audio(*given, frozen.kind, frozen.seconds)
         with located(frozen.kind.where):
-            return self._features(sound, int(given[1]), frozen.machine, frozen.section)
+            hear = partial(Listener.__call__, audio=sound, sample_rate=int(given[1]), machine=frozen.machine)
+            return self._features(hear, frozen.machine, frozen.section)
 
-    def _features(self, sound: NDArray[np.float32], sample_rate: int, machine: str, section: str) -> Features:
-        """Return the features of one clip for all branches of a machine."""
-        return self._listener(sound, sample_rate, machine)
+    def _features(self, hear: Callable[[Listener], Features], machine: str, section: str) -> Features:
+        """Return the features of one clip for all branches of a machine. hear : gives those of a listener."""
+        return hear(self._listener)
 
     def _machine(self, machine: str, section: str) -> KnownMachine:
         """Return what is known of a machine, brought back when it is first asked for."""

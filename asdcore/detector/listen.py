@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.encoding import encoding
-from asdcore.compute.encoding.requests import Request
+from asdcore.compute.encoding.long_clips import hear_long
+from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.scoring.scoring import Recipe
 from asdcore.contract.plugins import Plugins
 from asdcore.data.clip_index.recording_kind import RecordingKind
-from asdcore.data.recordings.audio import LOUDEST
+from asdcore.data.recordings.audio import LOUDEST, AudioFacts
+from asdcore.data.recordings.still_channels import MOST
 from asdcore.data.sample_rates import RATES
 from asdcore.detector.container import Container
 from asdcore.errors import DataError, ManifestError
@@ -91,7 +93,19 @@ class Listener:
         requests = self.requests(machine)
         prepared = encoding.prepare(audio, sample_rate, requests, self._device)
         (features,) = encoding.encode([prepared], requests, self._device)
-        return {output.folder: np.asarray(values, dtype=np.float32)[None] for output, values in features.items()}
+        return _by_folder(features)
+
+    def in_blocks(self, path: Path, machine: str, temporary: Path) -> tuple[AudioFacts, Features]:
+        """Return the facts and features of a long recording, which is never in memory as a whole, if that can be.
+
+        temporary : the folder of temporary files, which may be as large as the recording.
+        """
+        facts, features = hear_long(path, self.requests(machine), self._device, temporary=temporary)
+        return facts, _by_folder(features)
+
+
+def _by_folder(features: Mapping[Output, NDArray[np.float32]]) -> Features:
+    return {output.folder: np.asarray(values, dtype=np.float32)[None] for output, values in features.items()}
 
 
 def frozen_listener(container: Container, plan: Portfolio, plugins: Plugins) -> Listener:
@@ -163,24 +177,47 @@ def checked_audio(
     samples = _array(audio)
     samples = samples[None] if samples.ndim == 1 else samples
     if samples.ndim != 2 or len(samples) != kind.channels:
-        given = (
-            f"{len(samples)} channel{'s' * (len(samples) != 1)}" if samples.ndim == 2 else f"an array {samples.shape}"
-        )
+        given = _channels(len(samples)) if samples.ndim == 2 else f"an array {samples.shape}"
         is_turned = samples.ndim == 2 and samples.shape[1] == kind.channels
         turn = ". soundfile.read gives (n_samples, n_channels): transpose it" if is_turned else ""
-        raise DataError(
-            f"the clip has {given}; the train clips of {kind.where} have {kind.channels}, so a file of "
-            f"{kind.channels}, or an array ({kind.channels}, n_samples), is allowed{turn}"
-        )
+        raise _other_channels(given, kind, turn)
+    _check_kind(samples.shape[1], rate, unit, kind, seconds)
+    return _sound(samples)
+
+
+def check_recording(facts: AudioFacts, kind: RecordingKind, seconds: float) -> None:
+    """Raise DataError if a recording is not of the kind of a machine's train clips; parameters as above."""
+    if facts.channels != kind.channels:
+        raise _other_channels(_channels(facts.channels), kind)
+    _check_kind(facts.n_samples, facts.sample_rate, facts.unit, kind, seconds)
+
+
+def check_changes(facts: AudioFacts) -> None:
+    """Raise DataError if every channel of a recording that was heard in blocks has one value throughout."""
+    if facts.still == (1 << min(facts.channels, MOST)) - 1:
+        raise DataError(f"each channel has one value throughout: {_SILENT}")
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'s' * (count != 1)}"
+
+
+def _other_channels(given: str, kind: RecordingKind, turn: str = "") -> DataError:
+    return DataError(
+        f"the clip has {given}; the train clips of {kind.where} have {kind.channels}, so a file of {kind.channels}, or "
+        f"an array ({kind.channels}, n_samples), is allowed{turn}"
+    )
+
+
+def _check_kind(n_samples: int, rate: int, unit: str | None, kind: RecordingKind, seconds: float) -> None:
     if why := kind.misfit(kind.channels, rate, unit):
         raise DataError(why)
     shortest = SHORTEST * seconds
-    if samples.shape[1] < shortest * rate:
+    if n_samples < shortest * rate:
         raise DataError(
-            f"the clip has {samples.shape[1] / rate:.6g} s; at least {shortest:.6g} s are allowed, half of the "
-            f"shortest train clip of {kind.where}"
+            f"the clip has {n_samples / rate:.6g} s; at least {shortest:.6g} s are allowed, half of the shortest train "
+            f"clip of {kind.where}"
         )
-    return _sound(samples)
 
 
 def _array(audio: Any) -> NDArray[Any]:
@@ -205,8 +242,9 @@ def _sound(samples: NDArray[Any]) -> NDArray[np.float32]:
         raise DataError(f"the audio holds a sample of {largest:.3g}, and full scale is 1; {_ALLOWED}")
     if (sound == sound[:, :1]).all():
         values = " or ".join(dict.fromkeys(f"{value + 0.0:.6g}" for value in sound[:, 0]))
-        raise DataError(f"every sample is {values}: the recording is silent. Check the microphone and the file")
+        raise DataError(f"every sample is {values}: {_SILENT}")
     return sound
 
 
+_SILENT = "the recording is silent. Check the microphone and the file"
 _ALLOWED = "floats in [-1, 1] are allowed, such as soundfile.read gives"

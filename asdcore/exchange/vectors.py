@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars import selectors
 
-from asdcore.basics.paths import files_below
+from asdcore.basics.paths import files_below, finite
 from asdcore.basics.table_files import read_parquet
 from asdcore.errors import DataError
 
@@ -96,7 +96,11 @@ def read_vectors(table: Path) -> Vectors:
 
 def _npy_files(folder: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     for path in (path for path in files_below(folder) if path.suffix == ".npy"):
-        yield path.relative_to(folder).as_posix().removesuffix(".npy"), _loaded(partial(np.load, path), path)
+        yield path.relative_to(folder).as_posix().removesuffix(".npy"), _loaded(partial(_npy, path), path)
+
+
+def _npy(path: Path) -> Any:
+    return np.load(finite(path))
 
 
 def _npz_arrays(table: Path) -> Iterator[tuple[str, NDArray[Any]]]:

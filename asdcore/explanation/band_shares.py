@@ -20,8 +20,9 @@ from asdcore.contract.additive import BAND_HERTZ, is_additive
 from asdcore.contract.plugins import chosen
 from asdcore.data.features.pooled_bands import by_band
 from asdcore.detector.baselines import Baselines
-from asdcore.detector.detector import Detector, Parts
+from asdcore.detector.detector import Detector
 from asdcore.detector.feature_shares import FeatureShares
+from asdcore.detector.parts import Parts
 from asdcore.detector.verdict import Verdict
 from asdcore.explanation.sound_parts import Grid
 

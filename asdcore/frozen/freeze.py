@@ -9,21 +9,15 @@ from typing import Any
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import recording_name
-from asdcore.compute.recipes import (
-    changed_sources,
-    component_origins,
-    features_digest,
-    inputs_digest,
-    library_versions,
-)
+from asdcore.compute.recipes import component_origins
 from asdcore.contract.plugins import Plugins, installed
-from asdcore.contract.source_code.files import files_digest, framework_files
+from asdcore.contract.source_code.files import framework_files
 from asdcore.errors import ManifestError
 from asdcore.evidence.ledger import count_looks
 from asdcore.frozen.manifest import lineage
 from asdcore.frozen.manifest.destination import check_place, moment_of
 from asdcore.frozen.manifest.locations import Roots, code_roots, plugin_files, relative_roots
-from asdcore.frozen.manifest.shards import Shard, is_sharded, parts
+from asdcore.frozen.manifest.shards import Shards, is_sharded
 from asdcore.frozen.manifest.statement import Manifest, Subject, write_manifest
 from asdcore.frozen.pinning.complete_tables import check_whole
 from asdcore.frozen.pinning.environment import environment
@@ -32,12 +26,14 @@ from asdcore.frozen.pinning.left_out_groups import split_rows
 from asdcore.frozen.pinning.pinnable import pinnable, write_recordings
 from asdcore.frozen.pinning.recording_names import sounds_below
 from asdcore.frozen.pinning.resources import Pinned, pinned_modules, pinned_resources
-from asdcore.frozen.pinning.stored_parts import Shards, StoredParts
+from asdcore.frozen.pinning.stored_parts import FeatureFiles, StoredParts
+from asdcore.frozen.pinning.unchanged_code import check_unchanged
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, RUN_FILE, TABLES, Run, load_run
+from asdcore.runs.portions import TablePortions
 from asdcore.store.cache import FeatureSet, Store
-from asdcore.store.digests.digest import bytes_digest, recipe_digest, table_digest
+from asdcore.store.digests.digest import bytes_digest, recipe_digest
 from asdcore.store.disk.atomic import json_text
 from asdcore.version import __version__
 
@@ -81,10 +77,11 @@ def freeze(
     path, moment = given_path(out, "out"), moment_of(time)
     check_place(path, recipe_digest(done.meaning))
     work = _Freeze(done, progress or Silent())
-    work.check_unchanged()
-    check_whole(done, work.plan)
+    check_unchanged(done, work.stored.networks, work.used, work.plugins)
+    check_whole(work.tables, work.plan)
     shards, subjects = work.recordings(path), work.subjects()
-    return write_manifest(path, subjects, work.predicate(relative_roots(work.places, path)), moment, shards)
+    predicate = work.predicate(relative_roots(work.places, path), shards)
+    return write_manifest(path, subjects, predicate, moment, shards.listed if shards else ())
 
 
 @dataclass
@@ -122,69 +119,44 @@ class _Freeze:
         return places | {resource.root: resource.folder for resource in self.resources if resource.is_elsewhere}
 
     @cached_property
-    def shards(self) -> Shards:
-        return self.stored.shards()
-
-    @cached_property
-    def _all_shards(self) -> list[dict[str, set[str]]]:
-        return [*self.shards.values(), *self.stored.shards(crossfit=True).values()]
+    def tables(self) -> TablePortions:
+        return TablePortions(self.run)
 
     @cached_property
     def stored(self) -> StoredParts:
-        return StoredParts(self.run, self.plan, self.plugins, self.places["store"])
+        return StoredParts(self.tables, self.plan, self.plugins, self.places["store"])
 
-    def check_unchanged(self) -> None:
-        """Raise ManifestError if code, a plugin or a library is not the one that made the run."""
-        about, problems = self.run.about, []
-        if "manifest" in about:
-            raise ManifestError(
-                f"{self.run.folder} is an inference, which has a manifest already. Freeze the run of a portfolio."
-            )
-        if about["code_sha256"] != files_digest(*framework_files()):
-            problems.append(f"asdcore's own source has changed since (then {about['asdcore']}, now {__version__})")
-        now = {(origin["kind"], origin["name"]): origin for origin in component_origins(self.used, self.plugins)}
-        for then in about["plugins"]:
-            if then != now.get((then["kind"], then["name"])):
-                problems.append(f"the {then['kind']} {then['name']!r} of plugin {then['plugin']} has changed since")
-        problems += [
-            f"the source of plugin {name} has changed since" for name in changed_sources(self.used, self.plugins)
-        ]
-        inputs = {} if problems else inputs_digest(self.plan.choices(), self.plugins)
-        if (then := about.get("inputs")) is not None:
-            problems += [
-                f"{where} would be built differently now: a file or module in its parameters has changed"
-                for where in inputs
-                if then.get(where) != inputs[where]
-            ]
-        for name, version in library_versions().items():
-            if about["libraries"].get(name) != version:
-                problems.append(f"{name} was {about['libraries'].get(name)}, it is {version}")
-        for name, branch in self.plan.branches.items():
-            features = features_digest(self.stored.networks.variants(name, branch), self.plugins, about["device"])
-            if not problems and about["features"].get(name) != features:
-                problems.append(f"branch {name!r} would get other features now")
-        if problems:
-            raise ManifestError(
-                "\n  - ".join(
-                    [
-                        f"{self.run.folder} cannot be frozen: code, plugins or libraries have changed since. Run the "
-                        "portfolio again, then freeze.",
-                        *problems,
-                    ]
-                )
-            )
+    @cached_property
+    def read(self) -> FeatureFiles:
+        """The files of features that are read."""
+        return self.stored.shards()
 
-    def recordings(self, path: Path) -> list[Shard]:
+    @cached_property
+    def crossfit(self) -> FeatureFiles:
+        """Those by the networks of folds."""
+        return self.stored.shards(crossfit=True)
+
+    @cached_property
+    def features(self) -> list[str]:
+        """The names of all files of features, sorted."""
+        return sorted({name for files in (*self.read.values(), *self.crossfit.values()) for name in files})
+
+    @cached_property
+    def is_sharded(self) -> bool:
+        """Whether recordings are listed in shards."""
+        return is_sharded(self.tables.n_clips)
+
+    def recordings(self, path: Path) -> Shards | None:
         """Hash the recordings and write them into shards beside the manifest, if there are many."""
-        return write_recordings(path, self.run.clips, self._roots, self.progress)
+        return write_recordings(path, self.tables, self._roots, self.progress)
 
     def subjects(self) -> list[Subject]:
         """Hash everything, but recordings in shards, and return it as subjects."""
-        tables = {f"run/{name}.parquet": table_digest(getattr(self.run, name), TABLES[name].key) for name in TABLES}
+        tables = {f"run/{name}.parquet": self.tables.digest(name) for name in TABLES}
         kinds = dict.fromkeys(tables, "table") | {f"run/{PORTFOLIO_FILE}": "portfolio"}
-        if not is_sharded(self.run.clips):
+        if not self.is_sharded:
             kinds |= {f"data/{clip}": "audio" for clip in self.run.clips["clip"]}
-        kinds |= {name: "features" for shards in self._all_shards for name in shards}
+        kinds |= dict.fromkeys(self.features, "features")
         kinds |= dict.fromkeys(self.stored.trained(), "trained")
         kinds |= {
             state: "fitted" for cells in self.stored.states.values() for names in cells.values() for state in names
@@ -203,8 +175,8 @@ class _Freeze:
         top, files = framework_files()
         return [*(f"asdcore/{file.relative_to(top).as_posix()}" for file in files), *self.sources]
 
-    def predicate(self, roots: dict[str, str]) -> dict[str, Any]:
-        """Return the predicate: everything in the manifest besides the subjects."""
+    def predicate(self, roots: dict[str, str], shards: Shards | None) -> dict[str, Any]:
+        """Return the predicate: everything in the manifest besides the subjects. shards : those of the recordings."""
         about = self.run.about
         named = [name for modules in self.modules.values() for name in modules]
         return {
@@ -214,11 +186,11 @@ class _Freeze:
             "seed": self.plan.seed,
             "run": {key: value for key, value in self.run.meaning.items() if key != "portfolio"},
             "roots": roots,
-            "set_aside": self._set_aside(),
+            "set_aside": self._set_aside(shards),
             "plugins": self._plugin_rows(),
             "resources": [resource.as_json() for resource in self.resources],
             "environment": self._environment(named),
-            "splits": split_rows(self.run.scores, about["out_of_fold"]),
+            "splits": split_rows(self.tables, about["out_of_fold"]),
             "looks": count_looks(Store(self.places["store"]).looks, about["tables"]["systems"]),
             "lineage": self._lineage(),
         }
@@ -255,8 +227,8 @@ class _Freeze:
     def _hash(self, names: list[str]) -> dict[str, HashedFile]:
         """Hash every file; raises ManifestError with all that cannot be pinned."""
         had = {f"run/{PORTFOLIO_FILE}": bytes_digest(json_text(self.run.about["portfolio"]).encode())}
-        if not is_sharded(self.run.clips):
-            had |= dict(parts(self.run.clips).select("name", "had").rows())
+        if not self.is_sharded:
+            had |= {f"data/{clip}": sha256 for clip, sha256 in self.run.clips.select("clip", "sha256").rows()}
         with self.progress.stage("hash", len(names)) as advance:
             return pinnable(names, self._roots, had, advance)
 
@@ -267,12 +239,17 @@ class _Freeze:
 
     def _feature_digests(self) -> dict[str, str]:
         root = self.places["store"]
-        paths = {name: root / name.removeprefix("store/") for shards in self._all_shards for name in shards}
-        return {name: FeatureSet(path.parent).content(path) for name, path in sorted(paths.items())}
+        paths = {name: root / name.removeprefix("store/") for name in self.features}
+        return {name: FeatureSet(path.parent).content(path) for name, path in paths.items()}
 
-    def _set_aside(self) -> list[str]:
+    def _set_aside(self, shards: Shards | None) -> list[str]:
         """Return the recordings below the data's root that the run left out, so that a later one is noticed as new."""
-        return sorted(sounds_below(self.places["data"]) - set(map(recording_name, self.run.clips["clip"])))
+        folders = sounds_below(self.places["data"])
+        if shards:
+            others = shards.unlisted({f"data/{sound}" for sound in sounds} for sounds in folders)
+            return sorted(name.removeprefix("data/") for name in others)
+        known = set(map(recording_name, self.run.clips["clip"]))
+        return sorted(sound for sounds in folders for sound in sounds - known)
 
     def _lineage(self) -> lineage.Lineage:
         names = self.source_names()
@@ -287,14 +264,14 @@ class _Freeze:
         made = lineage.Ingredients(
             self.plan,
             self.run.about["task"],
-            self.run.clips,
+            lineage.recordings_of(self.tables.portions("clips"), self.is_sharded),
             made_by,
             files,
-            self.shards,
+            self.read,
             resources,
             self.stored.states,
             self.stored.trained(),
-            self.stored.shards(crossfit=True),
-            is_sharded(self.run.clips),
+            self.crossfit,
+            self.is_sharded,
         )
         return lineage.draw(made)

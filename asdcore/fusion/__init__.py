@@ -47,6 +47,9 @@ FUSIONS: dict[str, Callable[..., Fuse]] = {
     "sum": combine.weighted_sum,
     "zmin": combine.zmin,
 }
+LARGEST = 1e100
+"""The largest weight: sums of squares of weights must be finite."""
+
 UNWEIGHTED = ("max", "median", "zmin")
 """Strategies that treat all branches with a weight alike: their weights must be equal."""
 
@@ -91,7 +94,9 @@ def fit_fusion(name: str, parameters: Mapping[str, Any], normals: Normals) -> Fu
 
 
 def _is_weighting(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(is_number(weight) and weight >= 0 for weight in value.values()):
+    if not isinstance(value, dict) or not all(
+        is_number(weight) and 0 <= weight <= LARGEST for weight in value.values()
+    ):
         return False
     return any(value.values())
 
@@ -102,6 +107,6 @@ def _is_list_of_names(value: Any) -> bool:
 
 _NUMBER = (is_number, "a number")
 _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "weights": (_is_weighting, "{ branch = weight, ... } with weights of at least 0, not all 0"),
+    "weights": (_is_weighting, "{ branch = weight, ... } with weights of at least 0, at most 1e+100, not all 0"),
     "auxiliary": (_is_list_of_names, "a list of branches"),
 }

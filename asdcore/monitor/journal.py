@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ class Journal:
         self._lock: Lock = lock
         self._synced = time.monotonic()
         self._end: int | None = None  # of what this process has written
+        self._begun: int | None = None  # the same once the first line of a new file was written
         self._digest, self._digested, self._n_lines = hashlib.blake2b(), 0, 0
         try:
             self._begin(dict(settings))
@@ -82,6 +84,12 @@ class Journal:
         with disk_trouble(self.path, ELSEWHERE):
             os.fsync(self._lock.descriptor)
         self._lock.release()
+
+    def discard(self) -> None:
+        """Remove the file if this process has made it and nothing was heard: it would show nothing."""
+        with suppress(OSError):
+            if self._begun is not None and self._begun == self.size:
+                self._lock.remove()
 
     @property
     def size(self) -> int:
@@ -164,6 +172,7 @@ class Journal:
                 raise DataError(f"{self.path} was not written by a monitor. Name another file with --log.")
             os.ftruncate(self._lock.descriptor, 0)
             self._append({"kind": BEGIN, **settings})
+            self._begun = self._end
             return
         other = [name for name in {*settings, *first} if first.get(name) != settings.get(name)]
         if other:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.detector.adapting.heard_before import learnt_window_note
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import AsdcoreError, DataError, StoreError
 from asdcore.monitor.alarms import AlarmRule
@@ -27,6 +28,7 @@ from asdcore.monitor.windows import Stump, Window, cut
 Sound = NDArray[np.float32]
 Judge = Callable[[Sound, int], Verdict]
 Explains = Callable[[Sound, int, Verdict, float], Event]
+Learnt = Callable[[str, int, Sound, int], str]
 
 BEHIND_S = 60.0
 """Seconds between two notes that the monitor does not keep up."""
@@ -53,6 +55,9 @@ class Monitor:
     explain : callable, optional
         Says of the window that raises an alarm, and of each that scores higher while it lasts, what stands out in it,
         as JSON values. It is told how many times the window may be scored again for that.
+    learnt : callable, optional
+        Names the train normal that a window is, "" if it is none: as
+        :meth:`asdcore.detector.adapting.heard_before.LearntSound.normal`.
     """
 
     judge: Judge
@@ -62,10 +67,12 @@ class Monitor:
     show: Callable[[Event], None] | None = None
     misfit: Callable[[int, int, str], str] | None = None
     explain: Explains | None = None
+    learnt: Learnt | None = None
     windows_now: int = 0
     begun_now: int = 0
     _spent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
     _told: float = -BEHIND_S
+    _learnt_told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._checkpoints = Checkpoints(self.journal, self.settings)
@@ -141,6 +148,8 @@ class Monitor:
             line |= {"spectrum": shape(window.sound), "branches": _shares(verdict)}
         else:
             line["problem"] = problem
+        if self.learnt and (normal := self.learnt(recording.sha256, window.start, window.sound, rate)):
+            line["learnt"] = normal
         self.kept.hear(window.sound[:, : min(hop, window.sound.shape[1])], rate)
         events = self.past.take(line)
         for event in events:
@@ -153,8 +162,15 @@ class Monitor:
             self.show(line)
         self.windows_now += 1
         yield from events
+        yield from self._told_learnt(line)
         self._checkpoints.offer(self.past)
         yield from self._behind(time.monotonic() - started, recording.waiting)
+
+    def _told_learnt(self, line: Event) -> Iterator[Event]:
+        """Say once of a recording that the detector has learnt it, or a part of it."""
+        if "learnt" in line and line["recording"] not in self._learnt_told:
+            self._learnt_told.add(line["recording"])
+            yield self._note(learnt_window_note(line["recording"], line["start"], line["learnt"]))
 
     def _explain(
         self, line: Event, events: list[Event], sound: Sound, rate: int, verdict: Verdict | None, spent: float

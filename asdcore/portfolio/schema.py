@@ -20,7 +20,7 @@ from pydantic import (
 
 from asdcore.data.features.pooling import complete
 from asdcore.errors import PortfolioError
-from asdcore.fusion import branches_named
+from asdcore.fusion import LARGEST, branches_named
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, without_none
 from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.trained_state import TrainedState
@@ -218,6 +218,8 @@ class System(Strict):
     def _some_weight(cls, value: dict[str, float]) -> dict[str, float]:
         if not any(value.values()):
             raise ValueError("all weights are 0, so every clip would score the same")
+        if odd := [weight for weight in value.values() if weight and not 1 / LARGEST <= weight <= LARGEST]:
+            raise ValueError(f"a weight is {odd[0]:g}; 0 and {1 / LARGEST:g} to {LARGEST:g} are allowed")
         return value
 
     @model_validator(mode="after")

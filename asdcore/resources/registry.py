@@ -28,7 +28,6 @@ from asdcore.resources.entries import File, Resource, load_entry
 from asdcore.store.cache import default_store
 from asdcore.store.digests.digest import file_digest
 
-FOLDER_ALGORITHM = "sha256-folder-v1"
 PART = ".part"
 
 

@@ -101,15 +101,27 @@ class Run:
         return self._table("decisions")
 
     def _table(self, name: str) -> pl.DataFrame:
-        repair = f"Run the portfolio again into {self.folder}."
-        path = self.folder / f"{name}.parquet"
-        frame, digest = read_digested(TABLES[name], path, repair)
-        if digest != self.about["tables"][name]:
-            raise StoreError(f"{path} is not the table that {RUN_FILE} names. {repair}")
-        systems = set(frame["system"].unique()) if "system" in frame.columns else set()
-        if strange := sorted(systems - set(self.about["portfolio"]["systems"])):
-            raise StoreError(f"{path} has rows of {strange[0]!r}, which is not a system of the portfolio. {repair}")
+        frame, digest = read_digested(TABLES[name], self.path_of(name), self._repair)
+        self.check_table(name, digest, set(frame["system"].unique()) if "system" in frame.columns else set())
         return frame
+
+    def path_of(self, name: str) -> Path:
+        """Return the file of a table."""
+        return self.folder / f"{name}.parquet"
+
+    def check_table(self, name: str, digest: str, systems: set[str]) -> None:
+        """Raise StoreError unless a table with that digest, and rows of those systems, is the run's own."""
+        path = self.path_of(name)
+        if digest != self.about["tables"][name]:
+            raise StoreError(f"{path} is not the table that {RUN_FILE} names. {self._repair}")
+        if strange := sorted(systems - set(self.about["portfolio"]["systems"])):
+            raise StoreError(
+                f"{path} has rows of {strange[0]!r}, which is not a system of the portfolio. {self._repair}"
+            )
+
+    @property
+    def _repair(self) -> str:
+        return f"Run the portfolio again into {self.folder}."
 
 
 def load_run(folder: str | Path) -> Run:

@@ -19,7 +19,7 @@ two processes that compute the same artifact write the same content under the sa
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ from asdcore.store.disk.atomic import remove_orphans
 from asdcore.store.disk.shared_disk import soon
 from asdcore.store.score_chunks import lacking
 from asdcore.store.shards.even_shards import read_even
-from asdcore.store.shards.shard_names import forget, repair, shards_of_clips
+from asdcore.store.shards.shard_names import each_shard, forget, repair, shards_of_clips
 from asdcore.store.tables import (
     CHUNK_SCORES,
     FEATURES,
@@ -152,13 +152,9 @@ class FeatureSet:
         """Return the audio digests of all clips in the set."""
         return set(self._where)
 
-    def shards_of(self, audio: set[str]) -> dict[Path, set[str]]:
-        """Return {shard: the audio digests, of those asked for, that it holds}."""
-        shards: dict[Path, set[str]] = {}
-        where = self._where
-        for digest in audio & where.keys():
-            shards.setdefault(where[digest], set()).add(digest)
-        return shards
+    def each_shard(self) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yield every shard, and the audio digests in it, in the order of names; nothing is kept in memory."""
+        return each_shard(self.folder)
 
     def missing(self, audio: Sequence[str]) -> list[str]:
         """Return the audio digests that the set lacks, in order and once each."""

@@ -65,8 +65,10 @@ def read_tree(path: Path) -> Tree:
     tree = Tree(str(path))
     if path.is_dir():
         _read_folder(path, tree)
-    else:
+    elif path.is_file():
         _read_zip(path, tree)
+    else:
+        tree.refuse("", "found neither a file nor a folder; allowed are files and folders")
     return tree
 
 

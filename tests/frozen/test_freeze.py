@@ -196,14 +196,14 @@ def test_a_clip_behind_a_link_out_of_the_data_is_refused(frozen):
 
 def test_another_version_of_a_library_is_refused(whole, monkeypatch):
     versions = recipes.library_versions() | {"numpy": "0.1"}
-    monkeypatch.setattr("asdcore.frozen.freeze.library_versions", lambda: versions)
+    monkeypatch.setattr("asdcore.frozen.pinning.unchanged_code.library_versions", lambda: versions)
     with pytest.raises(ManifestError, match=rf"have changed since(.|\n)*numpy was {version('numpy')}, it is 0.1"):
         whole.freeze("never.json")
     assert not (whole.home / "never.json").exists()
 
 
 def test_other_code_is_refused(whole, monkeypatch):
-    monkeypatch.setattr("asdcore.frozen.freeze.files_digest", lambda *_: "another")
+    monkeypatch.setattr("asdcore.frozen.pinning.unchanged_code.files_digest", lambda *_: "another")
     with pytest.raises(ManifestError, match="asdcore's own source has changed since"):
         whole.freeze("never.json")
 

@@ -109,6 +109,8 @@ def test_a_portfolio_cannot_be_changed(tmp_path):
         ("{ a = 1.0 }", "{ a = -1.0 }", PortfolioError, r"weights.a: .*greater than or equal to 0, got -1.0"),
         ("{ a = 1.0 }", "{ a = nan }", PortfolioError, r"weights.a: "),
         ("{ a = 1.0 }", "{ a = 0.0 }", PortfolioError, r"all weights are 0"),
+        ("{ a = 1.0 }", "{ a = 1e300 }", PortfolioError, r"a weight is 1e\+300; 0 and 1e-100 to 1e\+100 are allowed"),
+        ("{ a = 1.0 }", "{ a = 1e-300 }", PortfolioError, r"a weight is 1e-300"),
         ('support = "a"', 'support = "eat"', PortfolioError, r"supported by the branch 'eat', which does not exist"),
         ("strength = 0.5", "strength = 2.5", PortfolioError, r"strength: .*less than or equal to 1, got 2.5"),
         ('"mean"', '"maen"', PortfolioError, r"no pooling is named 'maen'. Did you mean 'mean'\?"),

@@ -54,6 +54,11 @@ def test_the_headline_says_the_best_whom_it_beats_whom_not_and_its_weakest_cell(
     assert "looked at 1 time, this report included" in said[4]
 
 
+def test_a_system_without_a_weak_cell_is_told_what_that_is_worth(subject):
+    perfect = Statistics({"A": interval(1.0)}, [cell("A", "fan", 100.0)], [])
+    assert headline(perfect, [subject], PLACES)[1].startswith("All its cells are 100: test clips as easy as these do")
+
+
 def test_the_matrix_is_ordered_by_score_and_mirrors_itself():
     rows = matrix(STATISTICS)
     assert [row["system"] for row in rows] == ["A", "B", "C"]

@@ -104,6 +104,15 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     ]
 
 
+def test_a_pipe_or_a_device_in_place_of_a_submission_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "zero.zip").symlink_to("/dev/zero")
+    for name in ("pipe.zip", "zero.zip"):
+        assert reasons(read_tree(tmp_path / name)) == [
+            ": found neither a file nor a folder; allowed are files and folders"
+        ]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
 def test_what_cannot_be_read_is_said(tmp_path):
     folder = fill(tmp_path / "folder")

@@ -140,7 +140,7 @@ def _verdicts(
     detector: Detector, files: list[Path], machine: str | None, section: str | None, system: str | None
 ) -> tuple[list[_Scored], list[str]]:
     """Return the verdict on every recording, and what is wrong with those that have none."""
-    from asdcore.data.recordings.audio import decode_new
+    from asdcore.detector.recording import score_file
 
     detector.check_asked(machine, section, system)
     scored, troubles = [], _Troubles()
@@ -148,8 +148,7 @@ def _verdicts(
         try:
             if file.is_dir():
                 raise DataError(f"is a folder: name the files in it, such as {file / '*.wav'}")
-            audio, facts = decode_new(file)
-            verdict = detector.score(audio, facts.sample_rate, machine, section, system=system, unit=facts.unit)
+            verdict, facts = score_file(detector, file, machine, section, system=system)
             scored.append(_Scored(file, facts, verdict))
         except (DataError, PluginError) as error:
             troubles.add(file, str(error).removeprefix(f"{file.name}: "))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey
 from asdcore.cli.output.streams import write_answer
 from asdcore.cli.shared import FAILED
@@ -16,6 +17,8 @@ from asdcore.errors import DataError
 if TYPE_CHECKING:
     from asdcore.detector.baselines import KnownMachine
     from asdcore.detector.detector import Detector
+    from asdcore.monitor.journal import Journal
+    from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Explains, Monitor
     from asdcore.monitor.past import Settings
     from asdcore.monitor.sources import Source
@@ -120,27 +123,22 @@ def _listen(
     from asdcore.compute.threads import single_threaded
     from asdcore.monitor.journal import Journal
     from asdcore.monitor.keep_audio import AudioKept
-    from asdcore.monitor.monitor import Monitor, keep_folder
+    from asdcore.monitor.monitor import keep_folder
     from asdcore.monitor.setup import settings_written
 
-    detector, machine, system = judge
-    journal = Journal(file, settings_written(detector, machine, system, asked))
+    journal = Journal(file, settings_written(*judge, asked))
     try:
-        under_way = Monitor(
-            lambda sound, rate: detector.score(sound, rate, machine.machine, machine.section, system=system),
-            asked,
-            journal,
-            AudioKept(keep_folder(file), keep_audio),
-            _print if show else None,
-            lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
-            says_why,
-        )
+        kept = AudioKept(keep_folder(file), keep_audio)
+        under_way = _monitor(judge, asked, journal, kept, unit=unit, says_why=says_why, show=show)
         _tell(asked, under_way, file)
         with single_threaded():  # once, not for every window
             for event in under_way.listen(place):
                 _print(event)
-        count = _count(under_way.windows_now, "window") if under_way.windows_now else "Nothing new, 0 windows"
-        typer.echo(f"{count}, {_count(under_way.begun_now, 'alarm')}{_going_on(under_way)}: {file}", err=True)
+        count = f"{under_way.windows_now} windows" if under_way.windows_now else "Nothing new, 0 windows"
+        typer.echo(f"{count}, {under_way.begun_now} alarms{_going_on(under_way)}: {file}", err=True)
+    except DataError:
+        journal.discard()  # what cannot be heard leaves no log behind
+        raise
     finally:
         journal.close()
     return under_way.begun_now
@@ -150,9 +148,34 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
 
+def _monitor(
+    judge: Judge,
+    asked: Settings,
+    journal: Journal,
+    kept: AudioKept,
+    *,
+    unit: str,
+    says_why: Explains | None,
+    show: bool,
+) -> Monitor:
+    from asdcore.detector.adapting.heard_before import LearntSound
+    from asdcore.monitor.monitor import Monitor
+
+    detector, machine, system = judge
+    return Monitor(
+        lambda sound, rate: detector.score(sound, rate, machine.machine, machine.section, system=system),
+        asked,
+        journal,
+        kept,
+        _print if show else None,
+        lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
+        says_why,
+        LearntSound(machine).normal,
+    )
+
+
 def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:
     """Return what to listen to; raises DataError if it is not there, or options do not fit it."""
-    from asdcore.basics.recording_parts import recording_path
     from asdcore.monitor.sources import File, Folder, Pipe
 
     if source == "-":

@@ -9,6 +9,7 @@ import typer
 from asdcore.cli.evidence.ledger import Hypothesis
 from asdcore.cli.evidence.selection import Runs, Systems, Truth, Year
 from asdcore.cli.output.export import Csv, Latex, export
+from asdcore.cli.output.results import show_comparison
 from asdcore.cli.shared import Json, print_json, progress
 
 
@@ -36,7 +37,6 @@ def compare(
 
     Example: asdcore compare runs/first runs/second
     """
-    from asdcore.cli.output.results import show_comparison
     from asdcore.evidence.comparisons.comparison import compare as compare_runs
 
     comparison = compare_runs(

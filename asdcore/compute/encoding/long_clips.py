@@ -31,7 +31,7 @@ from asdcore.data.recordings.audio import AudioFacts, Resampler, decode_new, dec
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
-from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.atomic import ELSEWHERE, disk_trouble
 
 AnyFloats = NDArray[np.floating[Any]]
 
@@ -45,14 +45,18 @@ def hear_long(
     device: str | None,
     sha256: str | None = None,
     held: frozenset[str] = frozenset(),
+    temporary: Path | None = None,
 ) -> tuple[AudioFacts, Features]:
     """Decode a long recording and return its facts and features; no features if its digest is among ``held``.
+
+    temporary : the folder of temporary files. By default that of the features.
 
     Raises DataError if it cannot be decoded or encoded, or if ``sha256`` is given and not its digest.
     """
     streamed = [request for request in requests if in_blocks(request, device)]
     whole = [request for request in requests if request not in streamed]
-    with _temporary(requests) as folder, ExitStack() as stack:
+    place = (_of_features(requests), ELSEWHERE) if temporary is None else (temporary, "another one with TMPDIR=FOLDER")
+    with _temporary(*place) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             if sha256 not in (None, facts.sha256):
                 raise DataError(
@@ -219,10 +223,14 @@ def _file(folder: str) -> IO[bytes]:
     return tempfile.TemporaryFile(dir=folder)
 
 
+def _of_features(requests: Sequence[Request]) -> Path:
+    """Return a folder on the disk of the store."""
+    return next(output.folder for request in requests for output in request.outputs)
+
+
 @contextmanager
-def _temporary(requests: Sequence[Request]) -> Iterator[str]:
-    """Yield a folder for temporary files, on the disk of the store."""
-    folder = next(output.folder for request in requests for output in request.outputs)
-    with disk_trouble(folder):
+def _temporary(folder: Path, elsewhere: str) -> Iterator[str]:
+    """Yield a folder for temporary files, made if it is not there."""
+    with disk_trouble(folder, elsewhere):
         folder.mkdir(parents=True, exist_ok=True)
         yield str(folder)

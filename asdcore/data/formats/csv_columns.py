@@ -75,11 +75,11 @@ class Columns:
 
     def __init__(self, path: Path, head: Head, time: int | None, file: IO[bytes]) -> None:
         self._file, self._head = file, head
-        self.found = [Column() for _ in head.names]
+        self.columns = [Column() for _ in head.names]
         self.n_rows = self._look_over(path)
         if not self.n_rows:
             raise DataError("has no rows of numbers")
-        self._dates = time if time is not None and self.found[time].dated else None
+        self._dates = time if time is not None and self.columns[time].dated else None
         self._begin: int | None = None
         self._starts = [0]
         for table in _batches(path, head):
@@ -89,7 +89,7 @@ class Columns:
         """Look over the text, and return how many rows there are without empty ones at the end."""
         rows, n_rows = 0, 0
         for table in _batches(path, self._head):
-            for column, name in zip(self.found, table.columns, strict=True):
+            for column, name in zip(self.columns, table.columns, strict=True):
                 column.look_over(table[name].str.strip_chars())
             filled = table.select(pl.any_horizontal(pl.all().is_not_null()))[:, 0].arg_true()
             n_rows = n_rows if filled.is_empty() else rows + int(filled[-1]) + 1
@@ -104,7 +104,7 @@ class Columns:
         self._starts.append(self._starts[-1] + table.height)
 
     def _numbers(self, text: pl.Series, number: int) -> pl.Series:
-        column = self.found[number]
+        column = self.columns[number]
         has_comma = self._head.separator != "," and not column.dotted
         values = (text.str.replace(",", ".", literal=True) if has_comma else text).cast(pl.Float64, strict=False)
         if values.null_count() and not column.trouble:
@@ -118,7 +118,7 @@ class Columns:
     def _moments(self, text: pl.Series, number: int) -> pl.Series:
         moments = text.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False).dt.epoch("ns")
         if moments.null_count():
-            self.found[number].trouble = "has rows without a date"
+            self.columns[number].trouble = "has rows without a date"
         if self._begin is None and moments.null_count() < moments.len():
             self._begin = int(moments.drop_nulls()[0])
         return (moments - (self._begin or 0)).cast(pl.Float64)
@@ -129,7 +129,7 @@ class Columns:
         for first, last in zip(self._starts, self._starts[1:], strict=False):
             low, high = max(start, first), min(stop, last)
             if low < high:
-                self._file.seek(8 * (first * len(self.found) + number * (last - first) + low - first))
+                self._file.seek(8 * (first * len(self.columns) + number * (last - first) + low - first))
                 parts.append(np.frombuffer(self._file.read(8 * (high - low)), "<f8"))
         return np.concatenate(parts)
 

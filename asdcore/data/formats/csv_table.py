@@ -51,7 +51,7 @@ class CsvRecording:
         self._columns = Columns(path, head, time, file)
         rate, trouble = (None, "") if time is None else _rate(self._columns, time, *titles[time])
         channels = []
-        for number, column in enumerate(self._columns.found):
+        for number, column in enumerate(self._columns.columns):
             name, unit = titles[number]
             if number == time or not column.filled:
                 continue
@@ -85,7 +85,7 @@ def _is_time(name: str, unit: str) -> bool:
 
 def _rate(columns: Columns, number: int, name: str, unit: str) -> tuple[float | None, str]:
     """Return the sample rate in Hz of a column of time, and what is wrong with it."""
-    column = columns.found[number]
+    column = columns.columns[number]
     scale = 1e-9 if column.dated else SECONDS.get(unit.lower())
     if column.trouble:
         return None, f"has no time everywhere: {name} {column.trouble}"

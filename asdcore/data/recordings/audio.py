@@ -101,11 +101,16 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     Raises DataError, before anything is decoded, if that is more than :data:`HELD`.
     """
     audio, facts = _decoded(path)
-    digest = SoundDigest(facts.sample_rate, facts.channels)
+    return audio, replace(facts, sound=digest_of(audio, facts.sample_rate))
+
+
+def digest_of(audio: NDArray[np.float32], sample_rate: int) -> str:
+    """Return the digest of the sound (n_channels, n_samples) of a recording, whatever file it came from."""
+    digest = SoundDigest(sample_rate, len(audio))
     # Cut as _samples does: after a full last block comes an empty one.
-    for start in range(0, facts.n_samples + 1, BLOCK):
+    for start in range(0, audio.shape[1] + 1, BLOCK):
         digest.update(audio[:, start : start + BLOCK].T)
-    return audio, replace(facts, sound=digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _decoded(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, overload
 
+from asdcore.basics.paths import endless
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.store.disk.lost_disk import is_lost, lost
 
@@ -43,11 +44,11 @@ class FileContent:
         self.content: bytes | BytesOnDisk = b""
         self._file: io.BufferedReader | None = None
         self._disk: BytesOnDisk | None = None
-        self._then = 0, 0
+        self._then = 0, 0, 0, 0, 0
 
     def __enter__(self) -> Self:
         try:
-            if what := _endless(self._path):
+            if what := endless(self._path):
                 raise DataError(f"{self._name}: is a {what}, not a file")
             least = 1 if self._in_parts else LARGE
             if self._path.is_file() and self._path.stat().st_size >= least:
@@ -79,8 +80,7 @@ class FileContent:
         status = os.fstat(self._file.fileno())
         try:
             if self._in_parts and time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED:
-                times = status.st_mtime_ns, status.st_ctime_ns
-                return _digest_of_unchanged(self._path, status.st_dev, status.st_ino, status.st_size, *times)
+                return _digest_of_unchanged(self._path, *_status(self._file))
             return hashlib.file_digest(self._file, "sha256").hexdigest()
         except OSError as error:
             raise self._unreadable(error) from error
@@ -92,8 +92,18 @@ class FileContent:
         return io.BufferedReader(_Behind(self._disk, start))
 
     def check_unchanged(self) -> None:
-        """Raise DataError if a large file has changed since it was opened."""
-        if self._file is not None and _status(self._file) != self._then:
+        """Raise DataError if a large file has changed since it was opened.
+
+        So it has if another file took its place: of a recording in parts, some is read by its name.
+        """
+        if self._file is None:
+            return
+        now = _status(self._file)
+        try:
+            is_there = not self._in_parts or _named(self._path) == now[:2]
+        except OSError:
+            is_there = False
+        if not is_there or now[2:4] != self._then[2:4]:
             raise DataError(f"{self._name}: changed while it was read")
 
     def _unreadable(self, error: OSError) -> AsdcoreError:
@@ -153,23 +163,24 @@ class BytesOnDisk:
 
 
 @functools.lru_cache(maxsize=4096)
-def _digest_of_unchanged(path: Path, *_: int) -> str:
+def _digest_of_unchanged(path: Path, *status: int) -> str:
     """Return the digest of a file, read once as long as its device, inode, size and times stay as they are."""
     with path.open("rb") as file:
+        if _status(file) != status:
+            raise OSError("another file took its place while it was read")
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _endless(path: Path) -> str:
-    """Say what a path leads to if reading it may never end: a pipe waits for a writer, a device goes on for ever."""
-    if path.is_fifo():
-        return "pipe"
-    return "device" if path.is_char_device() or path.is_block_device() else ""
-
-
-def _status(file: IO[bytes]) -> tuple[int, int]:
-    """Return size and time of the last change."""
+def _status(file: IO[bytes]) -> tuple[int, int, int, int, int]:
+    """Return device, inode, size, and the times of the last change of content and of status."""
     status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _named(path: Path) -> tuple[int, int]:
+    """Return device and inode of the file that a path leads to."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 class _InMemory(io.BytesIO):

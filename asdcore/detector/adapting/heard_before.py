@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from asdcore.basics.recording_parts import part_digest, part_name
 from asdcore.data.clip_index.same_sound import SOUND, copies, cut_from
+from asdcore.data.recordings.audio import digest_of
 from asdcore.detector.baselines import KnownMachine
 from asdcore.errors import DataError
 from asdcore.portfolio import Portfolio
@@ -72,6 +77,51 @@ def heard_again_note(learnt: Mapping[str, str]) -> str:
     return (
         f"{are} of this detector, in the same file or another of the same sound: {_some(learnt)} ({clip} is {normal}). "
         "What was learnt scores low, so its score and p-value say nothing of new sound."
+    )
+
+
+class LearntSound:
+    """Tells whether a window of sound that comes in is what a detector has learnt.
+
+    Parameters
+    ----------
+    machine : KnownMachine
+        What the detector knows of the machine.
+    """
+
+    def __init__(self, machine: KnownMachine) -> None:
+        self._files = {sha256: normal for normal, sha256 in machine.sha256.items()}
+        self._sounds = machine.sounds
+
+    def normal(self, sha256: str, start: int, sound: NDArray[np.float32], sample_rate: int) -> str:
+        """Return the train normal that a window is, or is cut from, "" if it is none.
+
+        Parameters
+        ----------
+        sha256 : str
+            The digest of the recording's file, "" of a stream.
+        start : int
+            The sample of the recording at which the window begins.
+        sound : numpy.ndarray of float32, shape (n_channels, n_samples)
+            The window.
+        sample_rate : int
+            Hz.
+        """
+        begin, end = (str(Decimal(sample) / sample_rate) for sample in (start, start + sound.shape[1]))
+        window = part_digest(part_name("recording.wav", begin, end), sha256)
+        return self._files.get(sha256) or self._files.get(window) or self._alike(sound, sample_rate)
+
+    def _alike(self, sound: NDArray[np.float32], sample_rate: int) -> str:
+        if not self._sounds:
+            return ""
+        return self._sounds.get(digest_of(sound, sample_rate), "")
+
+
+def learnt_window_note(recording: str, begin: float, normal: str) -> str:
+    """Say that a monitor hears what the detector has learnt."""
+    return (
+        f"{recording}: the window at {begin:g} s is the train normal {normal} of this detector, or cut from it. What "
+        "was learnt scores low, so such windows say nothing of new sound; each has 'learnt' in the log"
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from asdcore.contract.onnx.onnx_graph import NotInOnnxError
-from asdcore.detector.detector import Parts
 from asdcore.detector.machine import FrozenMachine
+from asdcore.detector.parts import Parts
 from asdcore.errors import AsdcoreError, StoreError
 from asdcore.portfolio import System
 

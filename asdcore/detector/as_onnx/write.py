@@ -21,9 +21,10 @@ from asdcore.detector.as_onnx.parity import CLIPS, Parity
 from asdcore.detector.as_onnx.refusals import free, frozen, of_one_seed, one_rate
 from asdcore.detector.as_onnx.refused_clips import CheckedClip, checked
 from asdcore.detector.as_onnx.systems import mean_of, p_value_of, score_of
-from asdcore.detector.detector import Detector, Parts
+from asdcore.detector.detector import Detector
 from asdcore.detector.listen import SHORTEST
 from asdcore.detector.machine import FrozenMachine
+from asdcore.detector.parts import Parts
 from asdcore.detector.systems import Scale
 from asdcore.store.disk.atomic import write_bytes
 from asdcore.version import __version__

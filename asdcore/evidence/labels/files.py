@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from asdcore.basics.paths import files_below
+from asdcore.basics.paths import files_below, finite
 from asdcore.errors import EvaluationError
 from asdcore.evidence.labels.score_lines import BOM, DECISION, SCORE, Column, Problem, V, once, read_rows, utf8
 
@@ -217,7 +217,7 @@ def _text(path: Path) -> str:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return finite(path).read_bytes()
     except OSError as error:
         raise EvaluationError(f"Cannot read {path}: {error.strerror}. A CSV file is needed.") from error
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from asdcore.basics.digits import fixed
 from asdcore.basics.parse import parse_json
-from asdcore.basics.paths import given_path
+from asdcore.basics.paths import finite, given_path
 from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import count_looks, read_ledger, record_plan
 from asdcore.evidence.selection.candidates import Candidates, Places, open_candidates, places_of
@@ -266,7 +266,7 @@ def _compliant(plan: dict[str, Any], folder: Path) -> tuple[Places, dict[str, st
 
 def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
-        content = path.read_bytes()
+        content = finite(path).read_bytes()
         plan = parse_json(content)
     except (OSError, ValueError) as error:
         raise EvaluationError(

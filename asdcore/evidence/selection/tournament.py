@@ -34,13 +34,13 @@ from asdcore.evidence.uncertainty.section_arrays import machines_of, sections_of
 Floats = NDArray[np.float64]
 
 DEFINITION = (
-    "Clips are drawn with replacement within machine, section, domain and label, the same for every candidate. In each "
-    "replicate the candidate with the highest official score on the clips drawn wins, and is scored on the clips that "
-    "were not drawn. honest is the mean of these scores, corrected by how far candidates that nobody chose score on so "
-    "few clips from their score on all (small_sample, a mean over all candidates). direct is the best official score "
-    "on all clips, optimism = direct - honest. wins is the share of replicates that a candidate wins. p is that of "
-    "White's reality check: how often, were no candidate better than the baseline, the best of so many would lie as "
-    "far above it."
+    "Clips are drawn with replacement within machine, section, domain and label, the same for every candidate. In "
+    "each replicate the candidate with the highest official score on the clips drawn wins, and is scored on the clips"
+    " that were not drawn; a replicate in which a cell has no such clip is not counted. honest is the mean of these "
+    "scores, corrected by how far candidates that nobody chose score on so few clips from their score on all "
+    "(small_sample, a mean over all candidates). direct is the best official score on all clips, optimism = direct - "
+    "honest. wins is the share of replicates that a candidate wins. p is that of White's reality check: how often, "
+    "were no candidate better than the baseline, the best of so many would lie as far above it."
 )
 
 

@@ -19,11 +19,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
-from asdcore.frozen.manifest.shards import parts
+from asdcore.frozen.manifest.shards import name_of_clips, part_of_clips
 from asdcore.portfolio import Portfolio
 
 Lineage = dict[str, list[str]]
@@ -36,31 +35,52 @@ EVERYTHING = ("code", "environment", "run/portfolio.json")
 
 
 @dataclass(frozen=True)
+class Recordings:
+    """The recordings of one machine and section by their names, or by the nodes that stand for them: all, and train."""
+
+    all: set[str] = field(default_factory=set)
+    train: set[str] = field(default_factory=set)
+
+
+Cell = tuple[str, str]
+"""A machine and a section."""
+
+
+@dataclass(frozen=True)
 class Ingredients:
     """What :func:`draw` makes a lineage from.
 
-    clips : the clip index. plugin : {(kind, name): its plugin}. files : {group node: names of the files in it}.
-    shards : {branch: {name of a shard: audio digests in it}}. resources : {branch: names of its checkpoint files}.
-    fitted : {branch: {machine/section: names of the states of its scorers}}. trained : {name of a trained state: its
-    branches, and the machine that it hears, "" for all}. crossfit : as shards, of features by the networks of folds.
-    sharded : whether the manifest lists its recordings in shards.
+    clips : {(machine, section): its recordings}. plugin : {(kind, name): its plugin}. files : {group node: names of the
+    files in it}. shards : {branch: {name of a shard: the (machine, section) whose clips are read from it}}. resources :
+    {branch: names of its checkpoint files}. fitted : {branch: {machine/section: names of the states of its scorers}}.
+    trained : {name of a trained state: its branches, and the machine that it hears, "" for all}. crossfit : as shards,
+    of features by the networks of folds. sharded : whether the manifest lists its recordings in shards.
     """
 
     plan: Portfolio
     task: str
-    clips: pl.DataFrame
+    clips: Mapping[Cell, Recordings]
     plugin: Mapping[tuple[str, str], str]
     files: Mapping[str, list[str]]
-    shards: Mapping[str, Mapping[str, set[str]]]
+    shards: Mapping[str, Mapping[str, list[Cell]]]
     resources: Mapping[str, list[str]] = field(default_factory=dict)
     fitted: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
     trained: Mapping[str, tuple[list[str], str]] = field(default_factory=dict)
-    crossfit: Mapping[str, Mapping[str, set[str]]] = field(default_factory=dict)
+    crossfit: Mapping[str, Mapping[str, list[Cell]]] = field(default_factory=dict)
     sharded: bool = False
 
-    def recordings(self, clips: pl.DataFrame) -> set[str]:
-        """Return the names of recordings, or the nodes that stand for them."""
-        return set(parts(clips)["part"] if self.sharded else "data/" + clips["clip"])
+
+def recordings_of(portions: Iterable[pl.DataFrame], sharded: bool) -> dict[Cell, Recordings]:
+    """Return the recordings of each machine and section of a clip index that is read in portions."""
+    cells: dict[Cell, Recordings] = defaultdict(Recordings)
+    for clips in portions:
+        named = clips.select("machine", "section", "split", node=part_of_clips() if sharded else name_of_clips())
+        for machine, section, split, node in named.unique().rows():
+            of_cell = cells[machine, section]
+            of_cell.all.add(node)
+            if split == "train":
+                of_cell.train.add(node)
+    return dict(cells)
 
 
 def draw(made: Ingredients) -> Lineage:
@@ -68,18 +88,16 @@ def draw(made: Ingredients) -> Lineage:
     lineage: dict[str, set[str]] = defaultdict(set)
     lineage["environment"] = set()
     if made.sharded:
-        lineage |= {node: set() for node in made.recordings(made.clips)}
+        lineage |= {node: set() for recordings in made.clips.values() for node in recordings.all}
     for group, names in made.files.items():
         lineage[group] |= set(names)
     reader = f"plugin/{made.plugin['dataset', made.task]}"
-    cells = made.clips.group_by("machine", "section", maintain_order=True)
-    audio = {f"{machine}/{section}": cell for (machine, section), cell in cells}
-    for where, cell in audio.items():
-        lineage[f"clips/{where}"] |= {reader, *made.recordings(cell)}
+    for cell, recordings in made.clips.items():
+        lineage[f"clips/{_where(cell)}"] |= {reader, *recordings.all}
     for branch in made.plan.branches:
-        _branch(made, branch, audio, lineage)
+        _branch(made, branch, lineage)
     for system in made.plan.systems:
-        _results(made, system, audio, lineage)
+        _results(made, system, lineage)
     _tables(made, lineage)
     return {node: sorted(parents) for node, parents in sorted(lineage.items())}
 
@@ -117,7 +135,7 @@ def _goes_on(node: str, child: str) -> bool:
     return not (child.startswith("store/") and node.startswith("clips/"))
 
 
-def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], lineage: dict[str, set[str]]) -> None:
+def _branch(made: Ingredients, branch: str, lineage: dict[str, set[str]]) -> None:
     """Add the features and scores of one branch."""
     choice = made.plan.branches[branch]
     used = [("encoder", choice.encoder.name), *(("view", view.name) for view in choice.views)]
@@ -125,44 +143,42 @@ def _branch(made: Ingredients, branch: str, audio: Mapping[str, pl.DataFrame], l
     makers |= {*EVERYTHING, *made.resources.get(branch, ())}
     scorer = f"plugin/{made.plugin['scorer', choice.scorer.name]}"
     networks = {name: machine for name, (branches, machine) in made.trained.items() if branch in branches}
-    train = made.clips.filter(pl.col("split") == "train")
     for name, machine in networks.items():
-        heard = train.filter(pl.col("machine") == machine) if machine else train
-        lineage[name] |= {*makers, *made.recordings(heard)}
-    holding, unseen = (_of_cells(audio, files) for files in (made.shards[branch], made.crossfit.get(branch, {})))
-    for where, cell in audio.items():
-        own = {name for name, machine in networks.items() if machine in ("", cell["machine"][0])}
-        for name in (*holding[where], *unseen[where]):
+        heard = (clips.train for cell, clips in made.clips.items() if machine in ("", cell[0]))
+        lineage[name] |= {*makers, *set[str]().union(*heard)}
+    holding, unseen = (_of_cells(files) for files in (made.shards[branch], made.crossfit.get(branch, {})))
+    for cell in made.clips:
+        where = _where(cell)
+        own = {name for name, machine in networks.items() if machine in ("", cell[0])}
+        for name in (*holding[cell], *unseen[cell]):
             lineage[name] |= {*makers, *own, f"clips/{where}"}
-        parents = {*holding[where], scorer, *EVERYTHING, f"clips/{where}"}
+        parents = {*holding[cell], scorer, *EVERYTHING, f"clips/{where}"}
         states = made.fitted.get(branch, {}).get(where, [])
         for state in states:
             lineage[state] |= parents
-        lineage[f"branch/{branch}/{where}"] |= {*parents, *states, *unseen[where], *own}
+        lineage[f"branch/{branch}/{where}"] |= {*parents, *states, *unseen[cell], *own}
 
 
-def _of_cells(audio: Mapping[str, pl.DataFrame], shards: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Return the shards that hold clips of each machine and section. Each shard is looked into once."""
-    cells: dict[str, tuple[str, ...]] = {}
-    for where, cell in audio.items():
-        alone = (where,)  # one for all clips of the cell, of which there may be a million
-        for digest in cell["sha256"].to_list():
-            others = cells.get(digest, alone)  # recordings of two machines may be the same
-            cells[digest] = others if where in others else (*others, where)
-    holding: dict[str, set[str]] = defaultdict(set)
-    for name, held in shards.items():
-        for where in set().union(*(cells[digest] for digest in held & cells.keys())):
-            holding[where].add(name)
+def _of_cells(shards: Mapping[str, list[Cell]]) -> dict[Cell, set[str]]:
+    """Return the shards that clips of each machine and section are read from."""
+    holding: dict[Cell, set[str]] = defaultdict(set)
+    for name, cells in shards.items():
+        for cell in cells:
+            holding[cell].add(name)
     return holding
 
 
-def _results(made: Ingredients, system: str, audio: Mapping[str, Any], lineage: dict[str, set[str]]) -> None:
+def _where(cell: Cell) -> str:
+    return "/".join(cell)
+
+
+def _results(made: Ingredients, system: str, lineage: dict[str, set[str]]) -> None:
     """Add the results of one system, for each machine and section. A guard may look at every branch."""
     choice = made.plan.systems[system]
     branches = set(made.plan.branches) if choice.guards else choice.branches
     makers = {f"plugin/{made.plugin['guard', guard.name]}" for guard in choice.guards}
     makers |= {f"plugin/{made.plugin['normalizer', made.plan.branches[branch].normalizer.name]}" for branch in branches}
-    for where in audio:
+    for where in map(_where, made.clips):
         lineage[f"result/{system}/{where}"] |= {
             *makers,
             *EVERYTHING,

@@ -17,14 +17,17 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from asdcore.basics.recording_parts import recording_name
 from asdcore.basics.table_files import read_parquet
 from asdcore.errors import ManifestError
 from asdcore.store.disk.atomic import write_bytes
+from asdcore.store.ordered_tables import in_portions
 
 MANY = 20_000
 """A manifest of more recordings has shards."""
@@ -41,6 +44,13 @@ COLUMNS: dict[str, type[pl.DataType]] = {"name": pl.String, "size": pl.Int64, "s
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ODD = r"//|/\.{1,2}(/|$)|/$|[\\\x00]"
 """What no name of a recording has: it could lead out of the data's folder."""
+
+
+KEPT = 2
+"""Shards whose names are kept while files are compared with them."""
+
+PAST = chr(0x10FFFF)
+"""What no name goes on with: the last of all characters."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,21 @@ class Shards:
         """Yield every shard: name, size, sha256 and part of its recordings. Raises ManifestError if one was changed."""
         return map(self.frame, self.listed)
 
+    def unlisted(self, folders: Iterable[set[str]]) -> set[str]:
+        """Return the files of some folders that no recording is, nor is a part of.
+
+        folders : the names of the files of each. Shards are read as they are needed, so related folders come together.
+        """
+        names_in = lru_cache(KEPT)(lambda shard: set(map(recording_name, self.frame(shard)["name"])))
+        others = set[str]()
+        for files in folders:
+            first, last = min(files, default=""), max(files, default="") + PAST
+            for shard in self.listed:
+                if files and shard.first <= last and first <= shard.last:
+                    files = files - names_in(shard)
+            others |= files
+        return others
+
     def frame(self, shard: Shard) -> pl.DataFrame:
         """Return one shard."""
         path = self.path(shard)
@@ -123,15 +148,28 @@ def folder_of(manifest: Path) -> Path:
     return manifest.with_name(f"{manifest.name}{SUFFIX}")
 
 
-def is_sharded(clips: pl.DataFrame) -> bool:
-    """Whether there are so many recordings in a clip index that a manifest lists them in shards."""
-    return len(clips) > MANY
+def is_sharded(n_clips: int) -> bool:
+    """Whether a run has so many clips that a manifest lists their recordings in shards."""
+    return n_clips > MANY
 
 
-def parts(clips: pl.DataFrame) -> pl.DataFrame:
-    """Return name and part of the recordings of a clip index, and their digests, sorted by name."""
-    part = pl.concat_str(pl.lit("audio"), "machine", "section", "split", separator="/")
-    return clips.select(name="data/" + pl.col("clip"), had="sha256", part=part).sort("name")
+def name_of_clips() -> pl.Expr:
+    """Return the expression that makes the names of recordings from a clip index."""
+    return "data/" + pl.col("clip")
+
+
+def part_of_clips() -> pl.Expr:
+    """Return the expression that makes the nodes in the lineage of recordings from a clip index."""
+    return pl.concat_str(pl.lit("audio"), "machine", "section", "split", separator="/")
+
+
+def in_tables(portions: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield name, part and digest at the run (had) of recordings, in tables of the size of a shard.
+
+    portions : a clip index, sorted by clip.
+    """
+    for clips in in_portions(portions, ROWS):
+        yield clips.select(name=name_of_clips(), had="sha256", part=part_of_clips())
 
 
 def write_shards(manifest: Path, tables: Iterable[pl.DataFrame]) -> list[Shard]:
@@ -168,11 +206,6 @@ def remove_others(manifest: Path, kept: Sequence[Shard]) -> None:
             path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
-
-
-def in_tables(recordings: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield recordings in tables of the size of a shard."""
-    return (recordings.slice(start, ROWS) for start in range(0, len(recordings), ROWS))
 
 
 def _write(folder: Path, table: pl.DataFrame) -> Shard:

@@ -5,53 +5,82 @@ A seal shows that a table was not changed, not that it holds what a run writes.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
 import polars as pl
 
 from asdcore.errors import ManifestError
 from asdcore.portfolio import Portfolio
-from asdcore.runs.folder import Run
+from asdcore.runs.portions import TablePortions
 
 SHOWN = 10
 
 
-def check_whole(run: Run, plan: Portfolio) -> None:
+def check_whole(tables: TablePortions, plan: Portfolio) -> None:
     """Raise ManifestError unless every clip has a score of each branch and system, and every test clip a decision.
 
     Reading a table has already checked that its numbers are finite.
     """
-    clips = run.clips.select(
-        "clip", role=pl.when(pl.col("split") == "train").then(pl.lit("oof")).otherwise(pl.lit("test"))
-    )
     branches, systems = _names("branch", plan.branches), _names("system", plan.systems)
-    wanted = {
-        "scores": clips.join(branches, how="cross"),
-        "calibrated": clips.join(branches, how="cross"),
-        "systems": clips.join(systems, how="cross"),
-        "decisions": clips.filter(role="test").select("clip").join(systems, how="cross"),
-    }
-    problems = [line for name, keys in wanted.items() for line in _apart(name, getattr(run, name), keys)]
-    judged = run.decisions.with_columns(expected=(pl.col("score") > pl.col("threshold")).cast(pl.Int8))
-    if wrong := judged.filter(pl.col("decision") != pl.col("expected")).height:
-        problems.append(f"decisions: {wrong} decisions do not follow from their scores and thresholds")
-    scored = run.decisions.join(run.systems.filter(role="test"), on=("clip", "system"), suffix="_fused")
-    if wrong := scored.filter(pl.col("score") != pl.col("score_fused")).height:
-        problems.append(f"decisions: {wrong} scores are not those of the table systems")
-    if problems:
+    seen = _Seen()
+    for clips, rows in tables.beside("scores", "calibrated", "systems", "decisions"):
+        role = pl.when(pl.col("split") == "train").then(pl.lit("oof")).otherwise(pl.lit("test"))
+        listed = clips.select("clip", role=role)
+        seen.compare("scores", rows["scores"], listed.join(branches, how="cross"))
+        seen.compare("calibrated", rows["calibrated"], listed.join(branches, how="cross"))
+        seen.compare("systems", rows["systems"], listed.join(systems, how="cross"))
+        tested = listed.filter(role="test").select("clip").join(systems, how="cross")
+        seen.compare("decisions", rows["decisions"], tested)
+        seen.judge(rows["decisions"], rows["systems"])
+    if problems := seen.problems():
         raise ManifestError(
             "\n  - ".join(
-                [f"{run.folder} holds tables that no run writes. Run the portfolio again.", *problems[:SHOWN]]
+                [f"{tables.run.folder} holds tables that no run writes. Run the portfolio again.", *problems[:SHOWN]]
             )
         )
 
 
-def _names(column: str, names: object) -> pl.DataFrame:
-    return pl.DataFrame({column: list(names)}, schema={column: pl.String})  # type: ignore[call-overload]
+@dataclass
+class _Seen:
+    """How many rows of each table are missing or belong to nothing, and the first of each; and of wrong decisions."""
+
+    lost: Counter[str] = field(default_factory=Counter)
+    more: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def compare(self, name: str, table: pl.DataFrame, wanted: pl.DataFrame) -> None:
+        """Count the rows of a portion that are missing, and those that belong to nothing in the run."""
+        there = table.select(wanted.columns).unique()
+        for kind, count, rows in (
+            ("lost", self.lost, wanted.join(there, on=wanted.columns, how="anti", maintain_order="left")),
+            ("more", self.more, there.join(wanted, on=wanted.columns, how="anti")),
+        ):
+            count[name] += len(rows)
+            if len(rows):
+                self.first.setdefault((name, kind), ", ".join(map(str, rows.row(0))))
+
+    def judge(self, decisions: pl.DataFrame, systems: pl.DataFrame) -> None:
+        """Count decisions that do not follow from their scores, and scores that are not those of the systems."""
+        follows = (pl.col("score") > pl.col("threshold")).cast(pl.Int8)
+        wrong = decisions.filter(pl.col("decision") != follows)
+        self.wrong["decisions do not follow from their scores and thresholds"] += len(wrong)
+        scored = decisions.join(systems.filter(role="test"), on=("clip", "system"), suffix="_fused")
+        wrong = scored.filter(pl.col("score") != pl.col("score_fused"))
+        self.wrong["scores are not those of the table systems"] += len(wrong)
+
+    def problems(self) -> list[str]:
+        """Say what is wrong, table by table."""
+        lines = []
+        for name in self.lost:
+            if lost := self.lost[name]:
+                lines.append(f"{name}: {lost} rows are missing, such as {self.first[name, 'lost']}")
+            if more := self.more[name]:
+                lines.append(f"{name}: {more} rows do not belong to the run, such as {self.first[name, 'more']}")
+        return lines + [f"decisions: {wrong} {what}" for what, wrong in self.wrong.items() if wrong]
 
 
-def _apart(name: str, table: pl.DataFrame, wanted: pl.DataFrame) -> list[str]:
-    """Say how many rows of a table are missing, and how many belong to nothing in the run."""
-    there = table.select(wanted.columns).unique()
-    lost, more = wanted.join(there, on=wanted.columns, how="anti"), there.join(wanted, on=wanted.columns, how="anti")
-    first = [", ".join(map(str, rows.row(0))) if len(rows) else "" for rows in (lost, more)]
-    lines = [f"{name}: {len(lost)} rows are missing, such as {first[0]}"] if len(lost) else []
-    return lines + ([f"{name}: {len(more)} rows do not belong to the run, such as {first[1]}"] if len(more) else [])
+def _names(column: str, names: Iterable[str] | Mapping[str, object]) -> pl.DataFrame:
+    return pl.DataFrame({column: list(names)}, schema={column: pl.String})

@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, distribution, packages_dist
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from asdcore.compute.kernels import processor
 from asdcore.compute.recipes import NUMERIC_LIBRARIES
 from asdcore.contract.source_code.files import imported_names, module_file
@@ -54,8 +56,6 @@ def changes(recorded: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str
 
 
 def _environment(packages: dict[str, str], device: str) -> dict[str, Any]:
-    import numpy as np
-
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",

@@ -9,10 +9,11 @@ import polars as pl
 
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.locations import Roots
-from asdcore.frozen.manifest.shards import Shard, in_tables, is_sharded, parts, write_shards
+from asdcore.frozen.manifest.shards import Shards, in_tables, is_sharded, write_shards
 from asdcore.frozen.manifest.statement import check_name
 from asdcore.frozen.pinning.hashing import HashedFile, hash_files
 from asdcore.progress import Progress
+from asdcore.runs.portions import TablePortions
 
 Advance = Callable[[int], None]
 SHOWN = 20
@@ -36,13 +37,14 @@ def pinnable(names: Iterable[str], roots: Roots, had: Mapping[str, str], advance
     return files
 
 
-def write_recordings(manifest: Path, clips: pl.DataFrame, roots: Roots, progress: Progress) -> list[Shard]:
-    """Hash the recordings of a clip index and write them as the shards of a manifest, if there are many; else none."""
-    if not is_sharded(clips):
-        return []
-    with progress.stage("hash", len(clips)) as advance:
-        tables = in_tables(parts(clips))
-        return write_shards(manifest, (_hashed(table, roots, advance) for table in tables))
+def write_recordings(manifest: Path, tables: TablePortions, roots: Roots, progress: Progress) -> Shards | None:
+    """Hash the recordings of a run and write them as the shards of a manifest, if there are many; else return None."""
+    if not is_sharded(tables.n_clips):
+        return None
+    with progress.stage("hash", tables.n_clips) as advance:
+        recordings = in_tables(tables.portions("clips"))
+        written = write_shards(manifest, (_hashed(table, roots, advance) for table in recordings))
+    return Shards(manifest, tuple(written))
 
 
 def _hashed(recordings: pl.DataFrame, roots: Roots, advance: Advance) -> pl.DataFrame:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from asdcore.basics.paths import is_recording, walked
 
 
-def sounds_below(root: Path) -> set[str]:
-    """Return every sound file below a folder, hidden ones apart, as paths relative to it."""
-    sounds: set[str] = set()
+def sounds_below(root: Path) -> Iterator[set[str]]:
+    """Yield the sound files of every folder below a root, hidden ones apart, as paths relative to the root."""
     top = os.fspath(root)
     for folder, names in walked(top):
         here = folder[len(top) :].strip("/")
-        sounds.update(as_text(f"{here}/{name}" if here else name) for name in names if is_recording(name))
-    return sounds
+        if sounds := {as_text(f"{here}/{name}" if here else name) for name in names if is_recording(name)}:
+            yield sounds
 
 
 def as_text(name: str) -> str:

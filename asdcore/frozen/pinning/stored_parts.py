@@ -13,15 +13,17 @@ from asdcore.compute.recipes import feature_recipe
 from asdcore.compute.scoring.fitted import Model, read_kept
 from asdcore.contract.plugins import Plugins
 from asdcore.errors import ManifestError
+from asdcore.frozen.pinning.clips_by_sound import ClipsBySound
 from asdcore.held_out import Networks, branch_at
 from asdcore.portfolio import Portfolio
 from asdcore.runs.folder import Run
+from asdcore.runs.portions import TablePortions
 from asdcore.stages.scoring.score_jobs import plan
 from asdcore.store.cache import Store
 from asdcore.store.tables import CELL, FULL
 
-Shards = dict[str, dict[str, set[str]]]
-"""{branch: {subject name of a file of features: audio digests in it}}."""
+FeatureFiles = dict[str, dict[str, list[tuple[str, str]]]]
+"""{branch: {subject name of a file of features: the (machine, section) whose clips are read from it}}."""
 
 States = dict[str, dict[str, list[str]]]
 """{branch: {machine/section: subject names of the states of its scorers}}."""
@@ -31,10 +33,20 @@ States = dict[str, dict[str, list[str]]]
 class StoredParts:
     """What a finished run took from its store."""
 
-    run: Run
+    tables: TablePortions
     portfolio: Portfolio
     plugins: Plugins
     root: Path
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.tables.run
+
+    @cached_property
+    def clips(self) -> ClipsBySound:
+        """The clips of the run."""
+        return ClipsBySound.of(self.tables.portions("clips"))
 
     @cached_property
     def networks(self) -> Networks:
@@ -52,27 +64,27 @@ class StoredParts:
             for row in self.networks.rows
         }
 
-    def shards(self, *, crossfit: bool = False) -> Shards:
+    def shards(self, *, crossfit: bool = False) -> FeatureFiles:
         """Return the files of features that the run reads. Raises ManifestError if the store lacks a clip's.
 
         crossfit : those by the networks of a crossfit's folds, which hear train clips alone; else all others.
         """
-        store, clips = Store(self.root), self.run.clips
-        shards: Shards = {name: {} for name in self.portfolio.branches}
+        store, device = Store(self.root), self.run.about["device"]
+        shards: FeatureFiles = {name: {} for name in self.portfolio.branches}
         for name, branch in self.portfolio.branches.items():
             for network in self.networks.of_branch(name, branch):
                 if (network.fold != FULL) != crossfit:
                     continue
-                heard = clips.filter(pl.col("machine") == network.machine) if network.machine else clips
-                wanted = set((heard.filter(pl.col("split") == "train") if crossfit else heard)["sha256"])
+                wanted = self.clips.wanted(network.machine, train=crossfit)
                 for part in network.branch.parts:
-                    features = store.features(feature_recipe(part, self.plugins, self.run.about["device"]))
-                    if lost := features.missing(sorted(wanted)):
+                    features = store.features(feature_recipe(part, self.plugins, device))
+                    held, lost = self.clips.held_in(features.each_shard(), wanted)
+                    if lost:
                         raise ManifestError(
-                            f"{features.folder} lacks the features of {len(lost)} clips of this run. {self._again}"
+                            f"{features.folder} lacks the features of {lost} clips of this run. {self._again}"
                         )
-                    for path, held in features.shards_of(wanted).items():
-                        shards[name][self._name(path)] = held
+                    for path, cells in held.items():
+                        shards[name][self._name(path)] = cells
         return shards
 
     @cached_property
@@ -81,26 +93,29 @@ class StoredParts:
 
         Raises ManifestError if one is missing, StoreError if one is damaged or of another scorer.
         """
-        cells = [f"{machine}/{section}" for machine, section in self.run.clips.select(CELL).unique().sort(CELL).rows()]
-        states: States = {}
-        for branch, choice in self.portfolio.branches.items():
-            by_cell = dict(self._models(branch))
-            models = [model for of_cell in by_cell.values() for model in of_cell]
-            if lost := [model.path for model in models if not model.path.exists()]:
+        states: States = {branch: {} for branch in self.portfolio.branches}
+        lost: dict[str, list[Path]] = {}
+        for clips in self.tables.whole_cells("clips"):
+            for branch, choice in self.portfolio.branches.items():
+                for cell, models in self._models(branch, clips):
+                    lost.setdefault(branch, []).extend(model.path for model in models if not model.path.exists())
+                    for model in models:
+                        if not lost[branch]:
+                            read_kept(choice.scorer.name, model)
+                    states[branch][cell] = [self._name(model.path) for model in models]
+        for branch, paths in lost.items():
+            if paths:
                 raise ManifestError(
-                    f"{lost[0].parent} lacks what {len(lost)} scorers of branch {branch!r} have learnt. {self._again}"
+                    f"{paths[0].parent} lacks what {len(paths)} scorers of branch {branch!r} have learnt. {self._again}"
                 )
-            for model in models:
-                read_kept(choice.scorer.name, model)
-            states[branch] = {cell: [self._name(model.path) for model in by_cell[cell]] for cell in cells}
         return states
 
-    def _models(self, branch: str) -> Iterator[tuple[str, list[Model]]]:
-        """Yield (machine/section, its fitted scorers)."""
+    def _models(self, branch: str, clips: pl.DataFrame) -> Iterator[tuple[str, list[Model]]]:
+        """Yield (machine/section, its fitted scorers) of some machines and sections."""
         device = self.run.about["device"]
         store, on = Store(self.root), None if device == "cpu" else str(device)
-        jobs = plan(self.run.clips, branch, self.portfolio, store, self.plugins, on, self.networks)
-        cells = self.run.clips.select(CELL).unique(maintain_order=True).rows()
+        jobs = plan(clips, branch, self.portfolio, store, self.plugins, on, self.networks)
+        cells = clips.select(CELL).unique(maintain_order=True).rows()
         for (machine, section), job in zip(cells, jobs, strict=True):
             yield f"{machine}/{section}", list(job.models().values())
 

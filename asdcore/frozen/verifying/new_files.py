@@ -51,11 +51,7 @@ class _New:
         names = self.manifest.own.keys()
         data, run = self.roots.folders["data"], self.roots.folders["run"]
         if data.is_dir():
-            before = {*map(recording_name, names), *(f"data/{clip}" for clip in self.manifest.predicate["set_aside"])}
-            here = {f"data/{clip}" for clip in sounds_below(data)} - before
-            for frame in self.manifest.shards.frames() if self.manifest.shards else ():
-                here.difference_update(map(recording_name, frame["name"]))
-            yield from _extra("audio", here)
+            yield from _extra("audio", self._other_recordings(data))
         if run.is_dir():
             yield from self._extra_tables(run)
         yield from _extra("features", set(self._other_shards(damaged)))
@@ -66,6 +62,12 @@ class _New:
             if resource.get("folder") is True and self.roots.folders[root].is_dir():
                 here = {f"{root}/{path}" for path, _ in tree_files(self.roots.folders[root])}
                 yield from _extra("checkpoint", here - names)
+
+    def _other_recordings(self, data: Path) -> set[str]:
+        """Return the recordings that the run neither read nor left out."""
+        before = {*map(recording_name, self.manifest.own), *map("data/{}".format, self.manifest.predicate["set_aside"])}
+        others = ({f"data/{sound}" for sound in sounds} - before for sounds in sounds_below(data))
+        return self.manifest.shards.unlisted(others) if self.manifest.shards else set[str]().union(*others)
 
     @cached_property
     def _audio(self) -> set[str | None]:

@@ -65,7 +65,8 @@ def finished(chart: Any) -> dict[str, Any]:
         font="system-ui, sans-serif",
         axis=alt.AxisConfig(labelColor=INK, titleColor=INK, domainColor=INK, tickColor=INK, gridColor=INK,
                             gridOpacity=0.1, domainOpacity=0.4, tickOpacity=0.4, labelFontSize=11, titleFontSize=11,
-                            titleFontWeight="normal", labelOpacity=0.85, titleOpacity=0.7),
+                            titleFontWeight="normal", labelOpacity=0.85, titleOpacity=0.7,
+                            labelFlush=False),  # else the outermost labels move toward their neighbours
         legend=alt.LegendConfig(labelColor=INK, titleColor=INK, labelFontSize=11),
         view=alt.ViewConfig(stroke=None),
     )  # fmt: skip

@@ -26,18 +26,25 @@ def headline(statistics: Statistics, subjects: Sequence[Subject], places: Mappin
     sentences = [f"{best} has {article} {total} of {percent(statistics.official[best])}{many}."]
     sentences += _over_trials(best, subjects)
     sentences += _compared(best, statistics.differences)
-    weakest = min((row for row in statistics.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
-    place = places[weakest["machine"], weakest["section"]]
-    sentences.append(
-        f"Its weakest cell is the {weakest['cell']} of {place}: {weakest['estimate']:.1f} "
-        f"({weakest['low']:.1f} to {weakest['high']:.1f})."
-    )
+    sentences.append(_weakest(best, statistics, places))
     looks = max(subject.looks or 0 for subject in subjects)
     sentences.append(
         f"These labels have been looked at {looks} time{'s' * (looks > 1)}, this report included: the more often "
         "results were chosen by them, the more the best one flatters itself."
     )
     return sentences
+
+
+def _weakest(best: str, statistics: Statistics, places: Mapping[tuple[str, str], str]) -> str:
+    """Say which cell of the best system is the weakest, unless all are perfect."""
+    weakest = min((row for row in statistics.cells if row["system"] == best), key=lambda row: float(row["estimate"]))
+    if float(weakest["estimate"]) == 100:
+        return "All its cells are 100: test clips as easy as these do not show which of several systems is better."
+    place = places[weakest["machine"], weakest["section"]]
+    return (
+        f"Its weakest cell is the {weakest['cell']} of {place}: {weakest['estimate']:.1f} "
+        f"({weakest['low']:.1f} to {weakest['high']:.1f})."
+    )
 
 
 def _over_trials(best: str, subjects: Sequence[Subject]) -> list[str]:

@@ -14,8 +14,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,18 +53,16 @@ def file_digest(path: Path) -> str:
 def table_digest(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
     """Return the ``sha256-table-v1`` (hex) of a frame whose rows are identified by ``key``."""
     frame = frame.sort(key)
-    return columns_digest(
-        len(frame), ((column.name, column.dtype, _present(column), _values(column)) for column in frame)
-    )
+    columns = ((column.name, column.dtype, [_present(column).tobytes()], column_values(column)) for column in frame)
+    return columns_digest(len(frame), columns)
 
 
-def columns_digest(rows: int, columns: Iterable[tuple[str, Any, NDArray[np.uint8], Iterable[bytes]]]) -> str:
-    """Return the ``sha256-table-v1`` (hex) of columns: name, type, validity (rows,), and the bytes of the values."""
+def columns_digest(rows: int, columns: Iterable[tuple[str, Any, Iterable[bytes], Iterable[bytes]]]) -> str:
+    """Return the ``sha256-table-v1`` (hex) of columns: name, type, and the bytes of validity and values, in parts."""
     digest = hashlib.sha256(rows.to_bytes(8, "little"))
     for name, dtype, present, values in columns:
         digest.update(f"{name}\0{_type_name(dtype)}\0".encode())
-        digest.update(present.tobytes())
-        for part in values:
+        for part in itertools.chain(present, values):
             digest.update(part)
     return digest.hexdigest()
 
@@ -86,21 +85,25 @@ def _type_name(dtype: pl.DataType) -> str:
     raise TypeError(f"No digest is defined for a column of type {dtype}")
 
 
-def _values(column: pl.Series) -> list[bytes]:
+def column_values(column: pl.Series) -> Iterator[bytes]:
+    """Yield what the values of a column add to a digest: of strings and lists the lengths first."""
     dtype = column.dtype
     if isinstance(dtype, pl.Array | pl.List):
         as_list = column.cast(pl.List(dtype.inner))
-        return [_without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes(), *_values(as_list.explode())]
-    if dtype == pl.String:
+        yield _without_nulls(as_list.list.len(), 0).to_numpy().astype("<i8").tobytes()
+        yield from column_values(as_list.explode())
+    elif dtype == pl.String:
         texts = _without_nulls(column, "")
-        return [texts.str.len_bytes().to_numpy().astype("<i8").tobytes(), *_joined(texts)]
-    if dtype == pl.Boolean:
-        return [_without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()]
-    array = _without_nulls(column, 0).to_numpy()
-    array = array.astype(array.dtype.newbyteorder("<"))
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
-    return [array.tobytes()]
+        yield texts.str.len_bytes().to_numpy().astype("<i8").tobytes()
+        yield from _joined(texts)
+    elif dtype == pl.Boolean:
+        yield _without_nulls(column, False).to_numpy().astype(np.uint8).tobytes()
+    else:
+        array = _without_nulls(column, 0).to_numpy()
+        array = array.astype(array.dtype.newbyteorder("<"))
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array) + array.dtype.type(0)
+        yield array.tobytes()
 
 
 def _joined(texts: pl.Series) -> list[bytes]:

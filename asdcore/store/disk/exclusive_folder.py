@@ -9,6 +9,7 @@ from pathlib import Path
 from asdcore.errors import StoreError
 from asdcore.store.disk.atomic import disk_trouble
 from asdcore.store.disk.file_locks import Lock, take
+from asdcore.store.disk.lock_holder import holder, in_words, is_ours, lives_elsewhere, written
 
 CLAIM = ".asdcore-writing.lock"
 """The file that is locked while a process writes to the folder, and removed afterwards."""
@@ -18,20 +19,26 @@ CLAIM = ".asdcore-writing.lock"
 def claimed(folder: Path) -> Iterator[None]:
     """Make a folder and hold it for this process alone; an empty one is removed at the end.
 
-    Raises StoreError if another process holds it.
+    Raises StoreError, which names the other, if another process holds it, on this host or on one that shares the disk.
     """
     with disk_trouble(folder):
         lock, made = _claim(folder)
     if lock is None:
+        other = holder(folder / CLAIM)
+    elif other := lives_elsewhere(lock):
+        lock.release()
+    if lock is None or other:
         _unmake(made)
         raise StoreError(
-            f"Another process is writing to {folder}. Wait until it is done, or choose another folder with --out."
+            f"Another process is writing to {folder}{in_words(other)}. Wait until it is done, or choose another folder "
+            "with --out."
         )
     try:
-        yield
+        with written(lock):
+            yield
     finally:
         with suppress(OSError):
-            if not folder.joinpath(CLAIM).stat().st_size:  # a lock file with content is not ours
+            if is_ours(lock.path):
                 lock.remove()
         lock.release()
         _unmake(made)

@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,15 @@ def shards_of_clips(folder: Path) -> dict[str, Path]:
         while len(_LISTED) > MOST_FOLDERS:
             _let_go(next(iter(_LISTED)))
         return listed.where
+
+
+def each_shard(folder: Path) -> Iterator[tuple[Path, Sequence[str]]]:
+    """Yield every shard and the audio digests in it, in the order of names; those that are not known are not kept.
+
+    Raises StoreError, naming it, if a shard is damaged or not a file.
+    """
+    for shard, written in _shards(folder).items():
+        yield shard, _NAMES[shard][1] if _is_known(shard, written) else _read(shard)
 
 
 def forget(folder: Path) -> None:
@@ -146,8 +155,13 @@ def _is_known(shard: Path, written: Written) -> bool:
 
 def _names(shard: Path, written: Written) -> tuple[str, ...]:
     """Return the audio digests of a shard. A shard written again is read again."""
-    if _is_known(shard, written):
-        return _NAMES[shard][1]
+    if not _is_known(shard, written):
+        # Every feature set names the same clips.
+        _NAMES[shard] = written, tuple(map(sys.intern, _read(shard)))
+    return _NAMES[shard][1]
+
+
+def _read(shard: Path) -> list[str]:
     import pyarrow
 
     try:
@@ -158,9 +172,7 @@ def _names(shard: Path, written: Written) -> tuple[str, ...]:
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error
     if names is None:
         raise StoreError(f"{shard} does not name the audio of its features. {repair(shard)}")
-    interned = tuple(map(sys.intern, names))  # every feature set names the same clips
-    _NAMES[shard] = written, interned
-    return interned
+    return names
 
 
 def _text(table: Any) -> list[str] | None:

@@ -103,8 +103,8 @@ class Mahalanobis(LeaveOutScorer):
         rows = flat(features).astype(np.float64, order="C")
         groupings = self._groupings(domain)
         if not groupings:
-            found = max(map(len, members_of(domain, self._references).values()))
-            raise too_few(self.name, FEWEST, self._references, found)
+            most = max(map(len, members_of(domain, self._references).values()))
+            raise too_few(self.name, FEWEST, self._references, most)
         self._banked = [
             _BankPart(names, estimate(_some(rows, members), group, self._shrinkage), members)
             for names, members, group in groupings

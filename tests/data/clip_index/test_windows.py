@@ -167,5 +167,5 @@ def test_without_reading_the_headers_tell_and_a_broken_recording_stays_whole(hal
         ("test/good/a.wav", None),
         ("test/worn/b.wav#t=0-1", RATE),
     ]
-    assert left_out_by(windowed)[0].startswith("2 recordings end in a stump")
-    assert left_out_by(installed().build("dataset", "folder", {})) == []
+    assert left_out_by(windowed, hall)[0].startswith("2 recordings end in a stump")
+    assert left_out_by(installed().build("dataset", "folder", {}), hall) == []

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from asdcore.data.recordings.audio import decoded_in_blocks
+from asdcore.data.recordings import audio, file_content
+from asdcore.data.recordings.audio import decode_new, decoded_in_blocks, measured
 from asdcore.data.recordings.file_content import LARGE, FileContent
 from asdcore.errors import DataError, LostDiskError
 
@@ -69,6 +70,39 @@ def test_a_file_in_memory_is_sought_before_its_beginning_as_one_on_disk_is(tmp_p
             assert places == [0, 4, 0]
             assert [behind.seek(*to) for to in ((-3, os.SEEK_END), (-2 * size, os.SEEK_END))] == [size - 3, 0]
             assert behind.read(2) == content.content[2:4]
+
+
+def test_a_file_in_parts_that_another_replaces_is_not_taken_for_it(tmp_path, monkeypatch):
+    """Its digest is taken by its name, and a logger's samples are read so: of a new file they would be kept as its."""
+    monkeypatch.setattr(file_content, "SETTLED", -(10**12))
+    path, new = tmp_path / "hall.wav", tmp_path / "new.wav"
+    for file in (path, new):
+        file.write_bytes(file.name.encode().ljust(64))
+    with FileContent(path, "hall.wav#t=0-1") as content:
+        new.replace(path)
+        with pytest.raises(DataError, match="hall.wav#t=0-1: cannot be read .another file took its place"):
+            content.sha256()
+        with pytest.raises(DataError, match="hall.wav#t=0-1: changed while it was read"):
+            content.check_unchanged()
+        path.unlink()
+        with pytest.raises(DataError, match="changed while it was read"):
+            content.check_unchanged()
+
+
+def test_samples_of_a_loggers_file_that_another_replaces_are_not_kept_as_its(tmp_path, monkeypatch):
+    path, new, named = tmp_path / "pump.csv", tmp_path / "new.csv", tmp_path / "pump.csv#rate=1000"
+    for file, level in ((path, 0.1), (new, 0.2)):
+        file.write_text("time,acc\n" + "".join(f"{i / 1000},{level * (-1) ** i}\n" for i in range(200)))
+
+    def replaced(*arguments):
+        new.replace(path)
+        return measured(*arguments)
+
+    monkeypatch.setattr(audio, "measured", replaced)
+    with pytest.raises(DataError, match="pump.csv#rate=1000: changed while it was read"):
+        decode_new(named)
+    monkeypatch.undo()
+    assert decode_new(named)[0].max() == np.float32(0.2)
 
 
 def test_a_recording_that_is_cut_short_while_it_is_read_is_told(tmp_path, recording):

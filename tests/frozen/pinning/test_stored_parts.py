@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import ManifestError, StoreError
 from asdcore.frozen.pinning.stored_parts import StoredParts
 from asdcore.portfolio import parse_portfolio
+from asdcore.runs.portions import TablePortions
 from asdcore.store.fitted_state import pack, unpack
 
 
 @pytest.fixture
 def parts(frozen):
     run = frozen.run()
-    return StoredParts(run, parse_portfolio(run.about["portfolio"]), installed(), frozen.home / "store")
+    return StoredParts(TablePortions(run), parse_portfolio(run.about["portfolio"]), installed(), frozen.home / "store")
 
 
 def test_every_branch_and_machine_has_its_state(parts, frozen):
@@ -26,12 +28,15 @@ def test_every_branch_and_machine_has_its_state(parts, frozen):
     assert all(cells.keys() == {"fan/00", "3DPrinter/00"} for cells in states.values())
 
 
-def test_every_file_of_features_is_listed_with_its_clips(parts, frozen):
+def test_every_file_of_features_is_listed_with_the_machines_that_are_read_from_it(parts, frozen):
     shards = parts.shards()
     names = {name for of_branch in shards.values() for name in of_branch}
     assert names == {subject.name for subject in frozen.manifest.of_kind("features")}
-    clips = set(parts.run.clips["sha256"])
-    assert all(set().union(*of_branch.values()) == clips for of_branch in shards.values())
+    cells = dict(parts.run.clips.select("sha256", pl.concat_list("machine", "section")).rows())
+    for of_branch in shards.values():
+        for name, read in of_branch.items():
+            held = pl.read_parquet(frozen.home / name)["audio_sha256"]
+            assert sorted(read) == sorted({tuple(cells[digest]) for digest in held})
 
 
 def test_a_missing_state_is_named_with_what_to_do(parts, frozen):

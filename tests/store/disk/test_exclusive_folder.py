@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def holder(tmp_path):
 
 def test_a_second_process_is_refused_and_the_first_is_not_disturbed(tmp_path, holder):
     for _ in range(2):
-        told = pytest.raises(StoreError, match=r"Another process is writing to .*out. Wait until it is done")
+        who = f"process {holder.pid} on {platform.node()}, since 20.* UTC"
+        told = pytest.raises(StoreError, match=f"Another process is writing to .*out: {who}. Wait until it is done")
         with told, claimed(tmp_path / "out"):
             pass
     holder.stdin.write(b"\n")
