@@ -17,7 +17,7 @@ from asdcore.detector.detector import Detector
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.locations import roots_of
 from asdcore.frozen.verify import code_differences
-from asdcore.frozen.verifying.refusal import shortened
+from asdcore.frozen.verifying.refusal import frozen_packages, shortened
 
 
 def load_detector(path: str | Path, *, public_key: str | Path | None = None) -> Detector:
@@ -65,6 +65,7 @@ def _exported(path: Path, public_key: Path | None = None) -> Detector:
                 [
                     f"{container.path} was frozen with other code than is installed here, so nothing of it is used:",
                     *lines,
+                    *frozen_packages(differences),
                     f"Install asdcore {manifest.predicate['asdcore']} and libraries as they were frozen, "
                     "or run, freeze and export anew.",
                 ]

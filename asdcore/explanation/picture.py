@@ -17,6 +17,7 @@ from asdcore.data.recordings.audio import decode
 from asdcore.drawing.colours import BLUE, GREY, ORANGE
 from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
 from asdcore.errors import AsdcoreError, DataError
+from asdcore.explanation.band_shares import BandShares
 from asdcore.explanation.explanation import Explanation
 from asdcore.store.disk.atomic import write_bytes
 
@@ -195,20 +196,20 @@ def _bands(explained: Explanation) -> Any:
     branches = explained.verdict.branches
     name = max(explained.exact, key=lambda branch: (explained.exact[branch].usual is not None, branches[branch].share))
     shares = explained.exact[name]
+    edges = _edges(shares)
+    lowest = max(LOWEST, edges[0])
     whole = abs(shares.score) or 1.0
-    middles = shares.hertz.mean(axis=1)
-    edges = np.concatenate([shares.hertz[:1, 0], (middles[1:] + middles[:-1]) / 2, shares.hertz[-1:, 1]])
-    lowest = max(LOWEST, float(edges[0]))
-    usual = np.zeros(len(middles)) if shares.usual is None else shares.usual.sum(axis=1)
-    parts = [("this clip", shares.parts.sum(axis=1)), *([] if shares.usual is None else [("usual", usual)])]
+    parts = {"this clip": shares.parts.sum(axis=1)}
+    if shares.usual is not None:
+        parts["usual"] = shares.usual.sum(axis=1)
     rows = [
         {"low": max(lowest, low), "high": high, "part": part, "percent": 100 * float(value) / whole}
-        for part, values in parts
-        for low, high, value in zip(edges[:-1].tolist(), edges[1:].tolist(), values, strict=True)
+        for part, values in parts.items()
+        for low, high, value in zip(edges[:-1], edges[1:], values, strict=True)
         if high > lowest
     ]
     title = f"what each band adds to the score of branch {name}, exactly: {shares.score:.3g} against {shares.reference}"
-    colour = alt.Scale(domain=[part for part, _ in parts], range=[ORANGE, GREY])
+    colour = alt.Scale(domain=list(parts), range=[ORANGE, GREY])
     return (
         alt.Chart(alt.Data(values=rows), width=2 * WIDTH + 60, height=HEIGHT * 2 // 3, title=title)
         .mark_rect(opacity=0.75)
@@ -225,3 +226,10 @@ def _bands(explained: Explanation) -> Any:
             color=alt.Color("part:N", scale=colour, title=None, legend=alt.Legend(orient="top-left")),
         )
     )
+
+
+def _edges(shares: BandShares) -> list[float]:
+    """Return the frequencies (Hz) between which bands are drawn; bands may overlap, so halfway between middles."""
+    middles = shares.hertz.mean(axis=1)
+    between: list[float] = ((middles[1:] + middles[:-1]) / 2).tolist()
+    return [float(shares.hertz[0, 0]), *between, float(shares.hertz[-1, 1])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 from asdcore.basics.digits import fixed, rounded
 from asdcore.evidence.comparisons.trial_comparison import compared_trials
 from asdcore.evidence.ledger import read_ledger
+from asdcore.evidence.look import Verdict
 from asdcore.evidence.uncertainty import Difference, Interval, differences
 from asdcore.reporting.reported_runs import Subject, called, official_cells
 from asdcore.store.cache import Store
@@ -87,24 +88,8 @@ def ledger_excerpt(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
             excerpts.append({"path": str(log), "gone": True})
             continue
         ledger = read_ledger(log)
-        truths = {
-            table_digest(subject.labels, GROUND_TRUTH.key)
-            for subject in subjects
-            if subject.labels is not None and subject.run.about["store"] == store
-        }
+        truths = _digests_of_labels(subject for subject in subjects if subject.run.about["store"] == store)
         looks = [look for look in ledger.looks if look.entry.get("truth") in truths]
-        rows = [
-            {
-                "line": look.number,
-                "time": look.entry.get("time"),
-                "what": look.entry.get("what"),
-                "evaluated": str(look.entry.get("evaluated", ""))[:12],
-                "best": _best(look.entry.get("results")),
-                "hypothesis": look.entry.get("hypothesis"),
-                "verdict": ledger.verdict_on(look),
-            }
-            for look in looks[-EXCERPT:]
-        ]
         excerpts.append(
             {
                 "path": str(log),
@@ -113,10 +98,28 @@ def ledger_excerpt(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
                 "looks": len(looks),
                 "results": len({look.entry.get("evaluated") for look in looks}),
                 "all": len(ledger.looks),
-                "rows": rows,
+                "rows": [_look_row(look.number, look.entry, ledger.verdict_on(look)) for look in looks[-EXCERPT:]],
             }
         )
     return excerpts
+
+
+def _digests_of_labels(subjects: Iterable[Subject]) -> set[str]:
+    """Return the digests by which the ledger knows the labels of these runs."""
+    return {table_digest(subject.labels, GROUND_TRUTH.key) for subject in subjects if subject.labels is not None}
+
+
+def _look_row(line: int, entry: Mapping[str, Any], verdict: Verdict | None) -> dict[str, Any]:
+    """Return what the report shows of one look."""
+    return {
+        "line": line,
+        "time": entry.get("time"),
+        "what": entry.get("what"),
+        "evaluated": str(entry.get("evaluated", ""))[:12],
+        "best": _best(entry.get("results")),
+        "hypothesis": entry.get("hypothesis"),
+        "verdict": verdict,
+    }
 
 
 def _cell(subject: Subject, system: str, row: dict[str, Any], cell: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from asdcore.errors import ManifestError
@@ -29,6 +30,9 @@ VERIFY = Command("verify", {"data": "--data", "run": "--run", "store": "--store"
 INFER = Command("infer", {"data": "--frozen-data", "run": "--run", "store": "--store"})
 
 ANEW = "or run and freeze anew."
+
+PACKAGE = re.compile(r"packages: (\S+): (\S+), here ")
+"""How a difference tells a package and its frozen version."""
 
 NEXT = {
     "audio": f"Recordings: bring back the files as they were frozen, {ANEW}",
@@ -70,12 +74,20 @@ def next_steps(result: Verification, command: Command) -> list[str]:
         steps.append(f"Next: asdcore {command.name} {result.manifest} {rest}{options}")
     differing = {difference.group for difference in _elsewhere(result)}
     steps += [NEXT[group].replace("MANIFEST", result.manifest) for group in GROUPS if group in differing]
+    steps += frozen_packages(_elsewhere(result))
     if differing & {"kernels", "recomputed"} and (back := settings(result.kernels)):
         rest = f" {command.rest}" * bool(command.rest)
         steps.append(f"With the kernels of the freeze: {back} asdcore {command.name} {result.manifest}{rest}")
     if differing:
         steps.append("To freeze anew: asdcore run PORTFOLIO --data ROOT --out RUN; asdcore freeze RUN --out NEW.json")
     return steps
+
+
+def frozen_packages(differences: Iterable[Difference]) -> list[str]:
+    """Return the line that says how packages of other versions become those of the freeze; none if none differs."""
+    details = [PACKAGE.match(difference.detail) for difference in differences if difference.group == "environment"]
+    packages = [f"{told[1]}=={told[2]}" for told in details if told]
+    return [f"The packages as they were: pip install --no-deps {' '.join(packages)}"] if packages else []
 
 
 def refuse_unless_passed(verified: Verification, given: str) -> None:

@@ -53,6 +53,14 @@ def test_every_refusal_ends_with_what_to_type(difference, said):
     assert steps[-1].startswith("To freeze anew: asdcore run PORTFOLIO")
 
 
+def test_other_packages_are_told_with_the_command_that_brings_them_back():
+    details = ("packages: dask: 2026.8.0, here absent", "packages: numpy: 2.4.6, here 2.5.0", "libc: glibc 2, here x")
+    differing = [Difference(VERSION, "environment", "environment", detail) for detail in details]
+    assert "The packages as they were: pip install --no-deps dask==2026.8.0 numpy==2.4.6" in next_steps(
+        verification(*differing), VERIFY
+    )
+
+
 @pytest.mark.parametrize(("root", "option"), [("data", "--data"), ("run", "--run"), ("store", "--store")])
 def test_a_moved_folder_is_told_by_verify_in_a_few_lines(frozen, asdcore_command, root, option):
     shutil.move(frozen.home / root, frozen.home / "elsewhere")
