@@ -36,7 +36,8 @@ def main() -> None:
     asked = options.parse_args()
     columns = [measured(machines, asked.clips, asked.seconds, asked.portfolio) for machines in MACHINES]
     clips = [machines * asked.clips for machines in MACHINES]
-    print(f"| CPU s, peak MB | {' | '.join(f'{n} x {asked.clips}' for n in MACHINES)} | 1,000 x 1,000, extrapolated |")
+    numbers = " | ".join(f"{n} x {asked.clips}" for n in MACHINES)
+    print(f"| machines x clips | {numbers} | 1,000 x 1,000, extrapolated |")
     print("|---|" + "---|" * (len(MACHINES) + 1))
     for step in columns[0]:
         cells = [f"{cpu:.1f} s, {peak:,.0f} MB" for cpu, peak in (column[step] for column in columns)]

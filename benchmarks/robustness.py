@@ -52,6 +52,10 @@ class Setting:
     """Share of clips that lie 3.5 times as far out."""
     beat: float = 0.0
     """By how many times a fault at its strongest deepens the beating, less one."""
+    everywhere: bool = False
+    """Whether a fault makes all bands louder alike, not some of them louder and others softer."""
+    level: float = 0.0
+    """By how much the loudness of normal clips differs."""
 
 
 SETTINGS = {
@@ -79,6 +83,8 @@ class Machine:
         mixing = rng.normal(size=(BANDS, BANDS))
         self._mixing = mixing / np.linalg.norm(mixing, axis=1, keepdims=True)
         self._faults = rng.normal(size=(3, BANDS)) * (rng.random((3, BANDS)) < 0.35)
+        if setting.everywhere:
+            self._faults = np.ones((3, BANDS))
         self._rate = rng.uniform(4, 12)
         self._last: tuple[Floats, Floats, Floats] | None = None
 
@@ -98,7 +104,8 @@ class Machine:
             gains = gains + setting.fault * severity * self._faults[index % 3]
             depth = np.minimum(depth * (1 + setting.beat * severity), 0.95)
         self._last = gains, depth, rng.normal(size=RATE * SECONDS)
-        return self._sound(*self._last)
+        sound = self._sound(*self._last)
+        return sound * 10 ** (rng.normal(0, setting.level) / 20) if setting.level else sound
 
     def _sound(self, gains: Floats, depth: Floats, noise: Floats) -> Floats:
         """Noise under gains (BANDS,) in dB, below and above 2 kHz beating by ``depth`` (2,)."""
@@ -111,9 +118,9 @@ class Machine:
         return sound
 
 
-def write_set(root: Path, setting: Setting, seed: int) -> Path:
+def write_set(root: Path, setting: Setting, seed: int, machines: int = MACHINES) -> Path:
     """Write a dataset in the layout of DCASE 2022 and later."""
-    for number in range(MACHINES):
+    for number in range(machines):
         machine = Machine(setting, np.random.default_rng([seed, number]))
         for split, labels in (("train", ("normal",)), ("test", ("normal", "anomaly"))):
             folder = root / f"Made{number}" / split
@@ -182,12 +189,12 @@ def row(name: str, run: asdcore.Run, ours: Sequence[str]) -> list[str]:
     best = max(singles, key=lambda one: singles[one])
     differences = asdcore.compare(run, systems=[best, *ours]).differences
     cells = [name, f"{statistics.median(singles.values()):.1f}", f"{singles[best]:.1f} ({best.removeprefix(SINGLE)})"]
-    cells += [f"{scores[one]:.1f} ({_points(differences, one, best)})" for one in ours]
-    pairs = [f"  {a} - {b}: {_points(differences, a, b)}" for a, b in itertools.combinations(ours, 2)]
+    cells += [f"{scores[one]:.1f} ({points(differences, one, best)})" for one in ours]
+    pairs = [f"  {a} - {b}: {points(differences, a, b)}" for a, b in itertools.combinations(ours, 2)]
     return [f"| {' | '.join(cells)} |", *pairs]
 
 
-def _points(differences: Sequence[Any], first: str, second: str) -> str:
+def points(differences: Sequence[Any], first: str, second: str) -> str:
     """Say what one system is above another in points, with the 95 % interval, whichever the comparison put first."""
     for found in differences:
         sign = {(first, second): 1, (second, first): -1}.get((found.first, found.second))

@@ -16,6 +16,8 @@ version = release = asdcore.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.command_help"]
 html_theme = "furo"
 html_title = f"asdcore {version}"
+html_static_path = ["static"]
+html_css_files = ["print.css"]
 html_show_sphinx = False
 html_copy_source = False
 

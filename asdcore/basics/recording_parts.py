@@ -54,6 +54,18 @@ class Part(NamedTuple):
         """Begin and end in seconds; None: the end of the recording."""
         return Decimal(self.start or 0), None if self.end is None else Decimal(self.end)
 
+    def meets(self, other: Part) -> bool:
+        """Whether this part and another one of the same file may have sound in common.
+
+        A channel that is named and one that is counted may be the same.
+        """
+        (begin, end), (start, stop) = self.seconds, other.seconds
+        if (stop is not None and begin >= stop) or (end is not None and start >= end):
+            return False
+        if self.channel is None or other.channel is None:
+            return True
+        return self.channel == other.channel or self.channel.isdecimal() is not other.channel.isdecimal()
+
 
 def part_of(name: str) -> Part:
     """Return what a clip's name says: its file, and which part of it the clip is.

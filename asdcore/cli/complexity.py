@@ -8,14 +8,14 @@ import typer
 
 from asdcore.cli.output import terminal
 from asdcore.cli.output.export import Csv, Latex, export
-from asdcore.cli.shared import Json, print_json, print_lines, progress
+from asdcore.cli.shared import Json, PortfolioName, print_json, print_lines, progress
 
 if TYPE_CHECKING:
     from asdcore.preflight.complexity import Complexity
 
 
 def complexity(
-    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    portfolio: PortfolioName,
     seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 10.0,
     as_json: Json = False,
     csv: Csv = None,
@@ -31,9 +31,10 @@ def complexity(
     from asdcore.preflight.complexity import complexity as count
 
     counted = count(portfolio, seconds, progress=progress())
+    is_answered = export(branches_of(counted), csv, latex)
     if as_json:
         print_json(counted.as_json())
-    elif not export(branches_of(counted), csv, latex):
+    elif not is_answered:
         print_lines(lines(counted))
 
 

@@ -60,6 +60,8 @@ def index(
 
     Example: asdcore data index data --task dcase2026
     """
+    if write is not None and (as_json or csv or latex):
+        raise AsdcoreError(f"--write-index writes {write}, and no other table: leave out --json, --csv and --latex.")
     read = _read(root, task, any_names=write is not None)
     if write is not None:
         _write_index(read, root, write)
@@ -101,10 +103,11 @@ def _read(root: Path, task: str | None, *, any_names: bool) -> _Read:
 
 def _write_index(read: _Read, root: Path, file: Path) -> None:
     """Write a table of all recordings, with what the reader understood of them."""
+    from asdcore.components.readers import recordings_by
     from asdcore.data.clip_index.index_file import write_index
 
     clips, truth = (None, None) if read.clips.is_empty() else (read.clips, read.reader.ground_truth(root))
-    count = write_index(root, file, clips, truth)
+    count = write_index(root, file, clips, truth, recordings_by(read.reader, root))
     typer.echo(f"{file} lists {count} recordings. Fill in machine and split (train or test), and what else you know.")
     typer.echo(f"Next: asdcore data index {root}")
 
@@ -118,9 +121,10 @@ def _show(read: _Read, root: Path, *, named: bool, as_json: bool, csv: Path | No
     machines, recordings = count_clips(read.clips), count_recordings(read.clips)
     notes = [*remarks_on(read.clips, read.noticed), *set_aside_by(read.reader, root)]
     result = {"machines": machines, "recordings": recordings, "problems": read.problems, "notes": notes}
+    is_answered = export(machines, csv, latex)
     if as_json:
         print_json({"reader": read.name, **result})
-    elif not export(machines, csv, latex):
+    elif not is_answered:
         if not named:
             typer.echo(f"Read by: {read.name}")
         print_lines(terminal.table(machines, ("machine", "section", "split", "clips", "source", "target")))

@@ -37,10 +37,10 @@ def plugins(as_json: Json = False, csv: Csv = None, latex: Latex = None) -> None
         for kind in KINDS
         for component in loaded.components(kind).values()
     ]
+    is_answered = export(rows, csv, latex)
     if as_json:
         print_json({"components": rows, "hooks": loaded.hooks})
-        return
-    if not export(rows, csv, latex):
+    elif not is_answered:
         print_lines(terminal.table(rows, ("kind", "name", "plugin", "distribution", "version")))
 
 

@@ -38,13 +38,13 @@ def list_(as_json: Json = False, registry: RegistryDir = None, csv: Csv = None, 
     from asdcore.resources.registry import open_registry
 
     rows = [_row(entry) for entry in open_registry(registry).entries()]
-    if as_json:
-        print_json({"resources": rows})
-        return
     short = {row["id"]: str(row["licence"]).partition(" (")[0] for row in rows}
     shown = [{**row, "licence": short[row["id"]], "here": "yes" if row["here"] else "no"} for row in rows]
     columns = ("id", "kind", "plugin", "licence", "check", "here", "title")
-    if not export([{name: row[name] for name in columns} for row in shown], csv, latex):
+    is_answered = export([{name: row[name] for name in columns} for row in shown], csv, latex)
+    if as_json:
+        print_json({"resources": rows})
+    elif not is_answered:
         print_lines(terminal.table(shown, columns))
 
 

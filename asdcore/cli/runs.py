@@ -13,7 +13,17 @@ from asdcore.cli.evidence.unknown_machine import evaluate_unknown
 from asdcore.cli.output import terminal
 from asdcore.cli.output.export import Csv, Latex, export
 from asdcore.cli.output.results import show_evaluation
-from asdcore.cli.shared import ClusterAddress, Json, StoreDir, Task, Workers, print_json, print_lines, progress
+from asdcore.cli.shared import (
+    ClusterAddress,
+    Json,
+    PortfolioName,
+    StoreDir,
+    Task,
+    Workers,
+    print_json,
+    print_lines,
+    progress,
+)
 from asdcore.errors import AsdcoreError, PortfolioError
 
 if TYPE_CHECKING:
@@ -87,7 +97,7 @@ def _forget(manifest: Path) -> None:
 
 
 def run(
-    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    portfolio: PortfolioName,
     data: Annotated[Path, typer.Option(help="Folder that holds <machine>/{train,test}/.")],
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     task: Task = None,
@@ -213,9 +223,10 @@ def evaluate(
         result = evaluate_scores(scores, truth, year, verdict=verdict, **more)
     else:
         raise AsdcoreError(GIVE)
+    is_answered = export(result.rows_of_values(), csv, latex)
     if as_json:
         print_json(result.as_json())
-    elif not export(result.rows_of_values(), csv, latex):
+    elif not is_answered:
         show_evaluation(result)
         print_lines([] if run is None else held_back_note(opened(run)))
         if len(result.systems) > 1 and run is not None:

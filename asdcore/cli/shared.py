@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -14,10 +14,14 @@ from typer.core import TyperCommand
 
 from asdcore.basics.paths import given_path
 from asdcore.cli.output.streams import write_answer
+from asdcore.errors import AsdcoreError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+PortfolioName = Annotated[
+    str, typer.Argument(help="Path of a portfolio, or the name of a shipped one, such as default.")
+]
 Task = Annotated[
     str | None, typer.Option(help="Dataset reader, such as dcase2026. Default: detected from the file names.")
 ]
@@ -34,6 +38,10 @@ Section = Annotated[str | None, typer.Option(help="Its section. Default: the onl
 System = Annotated[
     str | None, typer.Option(help="The system. Default: the only one, or the one with the portfolio's name.")
 ]
+
+
+TABLES = ("csv", "latex")
+"""The parameters of a command that prints a table, which name files that it also writes it to."""
 
 
 class Command(TyperCommand):
@@ -60,7 +68,26 @@ class Command(TyperCommand):
             called = param.opts[0] if param.opts[0].startswith("-") else param.name.upper()
             for path in _as_list(ctx.params[param.name]):
                 given_path(path, called)
+        if "as_json" in ctx.params:
+            _check_tables({f"--{name}": ctx.params[name] for name in TABLES if ctx.params.get(name)}, ctx.params)
         return left
+
+
+def _check_tables(asked: Mapping[str, Path], params: Mapping[str, Any]) -> None:
+    """Raise AsdcoreError, before any work, for tables that cannot be written where they are asked for."""
+    answers = [option for option, path in asked.items() if str(path) == "-"] + ["--json"] * bool(params["as_json"])
+    if len(answers) > 1:
+        raise AsdcoreError(
+            f"Stdout is for one answer: {' and '.join(answers)} ask for it. Name files, or leave out one."
+        )
+    files = {option: path for option, path in asked.items() if str(path) != "-"}
+    if len(set(files.values())) < len(files):
+        raise AsdcoreError(f"{' and '.join(files)} name the same file. Choose two.")
+    for option, path in files.items():
+        if path.exists() or path.is_symlink():
+            raise AsdcoreError(
+                f"{path} exists and is not written over. Choose another file with {option}, or remove it."
+            )
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -9,14 +9,14 @@ import typer
 
 from asdcore.cli.output import terminal
 from asdcore.cli.output.export import Csv, Latex, export
-from asdcore.cli.shared import Json, Task, print_json, print_lines, progress
+from asdcore.cli.shared import Json, PortfolioName, Task, print_json, print_lines, progress
 
 if TYPE_CHECKING:
     from asdcore.preflight.view_audit import ViewAudit
 
 
 def audit_views(
-    portfolio: Annotated[str, typer.Argument(help="Path of a portfolio, or the name of a shipped one.")],
+    portfolio: PortfolioName,
     data: Annotated[Path, typer.Option(help="Folder that holds <machine>/{train,test}/.")],
     task: Task = None,
     clips: Annotated[int, typer.Option(min=1, help="Train normals of each machine, section and domain.")] = 5,
@@ -35,9 +35,10 @@ def audit_views(
     from asdcore.preflight.view_audit import audit_views as audit
 
     audited = audit(portfolio, data, task=task, clips=clips, level_db=level, progress=progress())
+    is_answered = export(rows_of(audited), csv, latex)
     if as_json:
         print_json(audited.as_json())
-    elif not export(rows_of(audited), csv, latex):
+    elif not is_answered:
         print_lines(lines(audited))
 
 

@@ -82,6 +82,11 @@ def in_windows(reader: Dataset, windows: Windows | None) -> ListsClips:
     return reader if windows is None else WindowedReader(reader, windows.seconds, windows.hop)
 
 
+def recordings_by(reader: Dataset, root: Path) -> dict[str, str]:
+    """Return {test clip: the recording that it was cut from} of those of which a reader says it."""
+    return dict(reader.recordings(root)) if hasattr(reader, "recordings") else {}
+
+
 def left_out_by(lister: ListsClips, root: Path) -> list[str]:
     """Return what to know of recordings below ``root`` that are no clips.
 

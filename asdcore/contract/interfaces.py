@@ -61,7 +61,8 @@ class Dataset(Protocol):
     Optional: ``year``, the challenge year of its evaluation's rules (None: of no challenge); ``supplemental(root)``, a
     list of recordings that it sets aside, relative to ``root``; ``recognizes(root) -> int``, for a reader that may
     serve without being named: how surely the recordings below ``root`` are its own, by their names alone. 0: not at
-    all; 1: any will do; 2: their names have its form; 3: a file is there that was made for it. The surest serves.
+    all; 1: any will do; 2: their names have its form; 3: a file is there that was made for it. The surest serves;
+    ``recordings(root)``, {test clip: the recording that it was cut from}, if that is more than its file, labels apart.
     """
 
     def clips(self, root: Path) -> pl.DataFrame:

@@ -56,3 +56,13 @@ def test_the_digest_depends_on_the_file_and_the_part_and_on_no_name():
 def test_the_file_of_a_part_lies_where_the_part_does():
     assert recording_path(Path("x/y.wav#t=0-1")) == Path("x/y.wav")
     assert recording_path(Path("x/y.wav")) == Path("x/y.wav")
+
+
+def test_parts_meet_where_they_may_have_sound_in_common():
+    part = part_of("a.wav#t=1-2&channel=2")
+    for meets in ("", "#t=0-", "#t=1.5-3", "#t=0-1.1", "#channel=2", "#t=1-2&channel=Accel%20X"):
+        assert part.meets(part_of(f"a.wav{meets}"))
+        assert part_of(f"a.wav{meets}").meets(part)
+    for apart in ("#t=2-3", "#t=0-1", "#t=2-", "#t=1-2&channel=1"):
+        assert not part.meets(part_of(f"a.wav{apart}"))
+        assert not part_of(f"a.wav{apart}").meets(part)

@@ -50,7 +50,8 @@ def compare(
         hypothesis=hypothesis,
         progress=progress(),
     )
+    is_answered = export(comparison.rows_of_values(), csv, latex)
     if as_json:
         print_json(comparison.as_json())
-    elif not export(comparison.rows_of_values(), csv, latex):
+    elif not is_answered:
         show_comparison(comparison)

@@ -75,11 +75,11 @@ def decisions(
     beside, why = _beside(done, chosen, told)
     counted = group_thresholds(done, systems)
     limits = [limit.as_json() for limit in counted]
+    normals, rates = ([row.as_json() for row in rows] for rows in (counts, beside))
+    is_answered = export(_joined(normals, rates, limits), csv, latex)
     if as_json:
-        normals, rates = ([row.as_json() for row in rows] for rows in (counts, beside))
         print_json({"train_normals": normals, "test_normals": tested, "side_by_side": rates, "thresholds": limits})
-        return
-    if export(_joined([row.as_json() for row in counts], [row.as_json() for row in beside], limits), csv, latex):
+    if as_json or is_answered:
         return
     _show_counts(counts)
     print_lines(_seen_by_networks(done, chosen))

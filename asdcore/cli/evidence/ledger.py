@@ -47,9 +47,10 @@ def ledger(
         added, there = import_results(results, store=store)
         typer.echo(_appended(added, there, results), err=True)
     read = read_ledger(store)
+    is_answered = export(_values(read, rejected=table), csv, latex)
     if as_json:
         print_json(as_object(read))
-    elif not export(_values(read, rejected=table), csv, latex):
+    elif not is_answered:
         print_lines(negative_lines(read) if table else lines(read))
     if read.chain.problems:
         if not as_json:

@@ -85,7 +85,7 @@ def select(
         seed=seed,
         hypothesis=hypothesis,
     )
-    if as_json or not export(outcome.rows_of_values(), csv, latex):
+    if not export(outcome.rows_of_values(), csv, latex):
         _show(outcome, as_json)
 
 

@@ -27,9 +27,10 @@ def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path 
 
     finished = load_run(run)
     result = evaluate_unknown_machine(finished, **more)
+    is_answered = export(result.evaluation.rows_of_values(), csv, latex)
     if as_json:
         print_json(result.as_json())
-    elif not export(result.evaluation.rows_of_values(), csv, latex):
+    elif not is_answered:
         show_evaluation(result.evaluation)
         rows = [
             {

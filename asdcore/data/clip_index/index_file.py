@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,13 @@ COLUMNS = ("path", *KNOWN, *PART, *NEIGHBOURS)
 ENDINGS = (".csv", ".parquet")
 
 
-def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.DataFrame | None) -> int:
+def write_index(
+    root: Path,
+    file: Path,
+    clips: pl.DataFrame | None,
+    truth: pl.DataFrame | None,
+    recordings: Mapping[str, str] | None = None,
+) -> int:
     """Write one row for each recording below a folder; what is unknown stays empty.
 
     Parameters
@@ -40,6 +47,8 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
         The clip index of what a dataset reader understood.
     truth : polars.DataFrame, optional
         clip, label and domain of the test clips whose label is known.
+    recordings : mapping of str to str, optional
+        {test clip: the recording that it was cut from}.
 
     Returns
     -------
@@ -65,6 +74,10 @@ def write_index(root: Path, file: Path, clips: pl.DataFrame | None, truth: pl.Da
         described = (
             described.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
         )
+    if recordings:
+        named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)
+        known = pl.col("recording") if "recording" in described.columns else pl.lit(None, pl.String)
+        described = described.with_columns(recording=pl.coalesce(known, named))
     parts = [_part(name) for name in described["clip"].to_list()]
     described = described.drop("clip").hstack(
         pl.DataFrame(parts, schema=dict.fromkeys(("path", *PART), pl.String), orient="row")

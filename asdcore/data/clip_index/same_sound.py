@@ -9,12 +9,12 @@ windows.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import polars as pl
 
-from asdcore.basics.recording_parts import is_whole, part_digest, part_of, recording_name
+from asdcore.basics.recording_parts import Part, is_whole, part_digest, part_of, recording_name
 from asdcore.data.clip_index.remembered_facts import read_or_remembered
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError
@@ -77,6 +77,41 @@ def copies(clips: pl.DataFrame, files: Collection[str], sounds: Collection[str])
     if SOUND in clips.columns:
         is_copy |= pl.col(SOUND).is_in(list(sounds)).fill_null(False)
     return set(clips.filter(is_copy.fill_null(False))["clip"])
+
+
+def sharing(clips: pl.DataFrame, parts: Mapping[str, tuple[str, Part]]) -> pl.DataFrame:
+    """Return the clips that share a stretch of a file with given parts, wherever each of them begins and ends.
+
+    Parameters
+    ----------
+    clips : polars.DataFrame
+        The columns ``clip`` and ``sha256``.
+    parts : mapping of str to tuple of str and Part
+        {key: the SHA-256 of the file, and which part of it}.
+
+    Returns
+    -------
+    polars.DataFrame
+        The columns ``key`` and ``clip``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from asdcore.basics.recording_parts import part_digest, part_of
+    >>> names = ["a.wav#t=0-1", "a.wav#t=1-2", "a.wav#t=2-3"]
+    >>> clips = pl.DataFrame({"clip": names, "sha256": [part_digest(name, "00ff") for name in names]})
+    >>> sharing(clips, {"mine": ("00ff", part_of("b.wav#t=0.5-1.5"))}).rows()
+    [('mine', 'a.wav#t=0-1'), ('mine', 'a.wav#t=1-2')]
+    """
+    places = {part_of(clip)._replace(file=""): clip for clip in clips["clip"]}
+    digests = [
+        (key, part_digest(like, file))
+        for key, (file, part) in parts.items()
+        for place, like in places.items()
+        if place.meets(part)
+    ]
+    wanted = pl.DataFrame(digests, schema=dict.fromkeys(("key", "sha256"), pl.String), orient="row")
+    return clips.join(wanted, on="sha256").select("key", "clip").sort("key", "clip")
 
 
 def cut_from(clips: pl.DataFrame, files: Collection[str], sounds: Collection[str]) -> set[str]:

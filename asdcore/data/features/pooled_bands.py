@@ -13,13 +13,20 @@ BY_BAND: dict[str, Callable[[Floats, int], Floats] | None] = {
     "cls": None,
     "frames": lambda values, n_bands: values.sum(axis=2),
     "mean_all": None,
-    "mean_std": lambda values, n_bands: values.reshape(1, 2, n_bands, -1).sum(axis=(1, 3)),
+    **dict.fromkeys(
+        ("mean_std", "mean_std_level"),
+        lambda values, n_bands: values.reshape(1, 2, n_bands, -1).sum(axis=(1, 3)),
+    ),
     **dict.fromkeys(
         ("gem", "gwrp", "max", "mean", "rdp", "rdp_gem"),
         lambda values, n_bands: values.reshape(1, n_bands, -1).sum(axis=2),
     ),
 }
-"""Of each pooling: (values in the shape of its features, how many bands) -> (time, band); None: it has no bands."""
+"""Of each pooling: (values in the shape of its features, how many bands) -> (time, band); None: it has no bands.
+
+What mean_std_level takes from every band alike is a part of each: a band that changes by x moves the others by less
+than x / n_bands.
+"""
 
 
 def by_band(pooling: str, values: Floats, n_bands: int) -> Floats | None:

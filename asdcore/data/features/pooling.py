@@ -4,9 +4,9 @@ patches (time, band, dim) of one clip -> features float32. Every band is pooled 
 one clip at a time, so that a clip's features do not depend on which others were encoded with it. Features are then
 rounded once, to float32; those of an exact encoder to 16 bits (:mod:`asdcore.data.features.exact_features`).
 
-Parameters: ``gamma`` of rdp and rdp_gem, ``p`` of gem and rdp_gem, ``r`` of gwrp, and ``clean_up``, true or false, of
-all. Their defaults here serve any encoder. An encoder with other published values names them itself
-(``pooling_defaults``, see :class:`asdcore.contract.interfaces.Encoder`).
+Parameters: ``gamma`` of rdp and rdp_gem, ``p`` of gem and rdp_gem, ``r`` of gwrp, ``level`` of mean_std_level, and
+``clean_up``, true or false, of all. Their defaults here serve any encoder. An encoder with other published values names
+them itself (``pooling_defaults``, see :class:`asdcore.contract.interfaces.Encoder`).
 
 Formulas: Wilkinghoff, Yadav, Tan, "Temporal pooling strategies for training-free anomalous sound detection with
 self-supervised audio embeddings" (arXiv 2603.04605), Section III.
@@ -62,6 +62,23 @@ def maximum(patches: Floats) -> Floats:
 def mean_std(patches: Floats) -> Floats:
     """(time, band, dim) -> (2 * band * dim,): mean and population standard deviation over time, bands kept."""
     return np.concatenate([mean(patches), patches.std(axis=0).ravel()])
+
+
+def mean_std_level(patches: Floats, level: float) -> Floats:
+    """(time, band, dim) -> (2 * band * dim,): mean_std, with the clip's level counting ``level`` times as much.
+
+    The level is the mean of the means of all bands. ``level`` = 1 is mean_std; with 0 a clip that is louder by as many
+    dB in every band has the same features. A gain that all recordings share adds the same to all of them, so it changes
+    no Euclidean distance. By the cosine of mean_std, too, levels count little, but how little hangs on the gain.
+    """
+    return with_level(mean_std(patches), patches.shape[1], level)
+
+
+def with_level(features: Floats, n_bands: int, level: float) -> Floats:
+    """Features of mean_std -> those of mean_std_level."""
+    half = len(features) // 2
+    means = features[:half].reshape(n_bands, -1)
+    return np.concatenate([(means - (1.0 - level) * means.mean(axis=0)).ravel(), features[half:]])
 
 
 def gwrp(patches: Floats, r: float) -> Floats:
@@ -147,14 +164,17 @@ POOLINGS = {
     "mean": Pooling(mean),
     "mean_all": Pooling(mean_all),
     "mean_std": Pooling(mean_std),
+    "mean_std_level": Pooling(mean_std_level, {"level": 0.25}),
     "rdp": Pooling(rdp, {"gamma": 10.0}),
     "rdp_gem": Pooling(rdp_gem, {"gamma": 9.0, "p": 3.0}),
 }
-"""Defaults of gwrp, rdp and rdp_gem: arXiv 2603.04605, Table III, column "All"; of gem: the p of its authors."""
+"""Defaults of gwrp, rdp and rdp_gem: arXiv 2603.04605, Table III, column "All"; of gem: the p of its authors. That of
+mean_std_level is what the cosine comes to at the levels of DCASE's recordings (manifests/default.md)."""
 
 ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "clean_up": ("true or false", lambda value: isinstance(value, bool)),
     "gamma": ("a number from 0 to 1000", lambda value: is_number(value) and 0 <= value <= 1000),
+    "level": ("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
     "p": ("a number above 0, at most 1000", lambda value: is_number(value) and 0 < value <= 1000),
     "r": ("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
 }

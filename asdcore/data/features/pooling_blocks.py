@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.features.pooling import Floats, Floats32, clean_up, complete, pooled, rounded
+from asdcore.data.features.pooling import Floats, Floats32, clean_up, complete, pooled, rounded, with_level
 from asdcore.errors import DataError
 
 AT_ONCE = 1 << 22
@@ -81,6 +81,10 @@ def _pooled(name: str, tokens: SpooledTokens, parameters: dict[str, Any]) -> Flo
     time, bands, dim = tokens.shape
     if name == "mean_all":
         return _mean_all(tokens, parameters)
+    if name == "mean_std_level":
+        others = complete(name, parameters)
+        level = others.pop("level")
+        return with_level(_pooled("mean_std", tokens, others), bands, level)
     if name == "frames" and (size := 4 * time * bands * dim) > KEPT:
         raise DataError(
             f"pooling 'frames' would keep {time} frames of it, {size / 1e9:.2f} GB, and at most {KEPT / 1e9:.2f} GB "

@@ -35,10 +35,12 @@ def pooled(name: str, patches: OnnxValue, special: OnnxValue | None, parameters:
     return features.astype(np.float32).astype(np.float64)
 
 
-def _mean_std(patches: OnnxValue) -> OnnxValue:
+def _mean_std(patches: OnnxValue, level: float = 1.0) -> OnnxValue:
     mean = patches.mean(0, keepdims=True)
     apart = patches - mean
     deviation = (apart * apart).mean(0).op("Sqrt").reshape(-1)
+    if level != 1.0:
+        mean = mean - (1.0 - level) * mean.mean(1, keepdims=True)
     return mean.reshape(-1).op("Concat", deviation, axis=0)
 
 
@@ -96,6 +98,7 @@ WRITTEN: dict[str, Callable[..., OnnxValue]] = {
     "mean": lambda patches: patches.mean(0),
     "mean_all": lambda patches: patches.mean(0, 1),
     "mean_std": _mean_std,
+    "mean_std_level": _mean_std,
     "rdp": _rdp,
     "rdp_gem": _rdp_gem,
 }

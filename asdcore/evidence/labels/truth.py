@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.paths import given_path
+from asdcore.basics.recording_parts import recording_name
+from asdcore.components.readers import recordings_by
 from asdcore.contract.plugins import installed
 from asdcore.contract.references import DOMAINS
 from asdcore.errors import AsdcoreError, EvaluationError
@@ -58,8 +60,8 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
     if truth is not None:
         given = read_truth(given_path(truth, "truth"))
         if _cuts(done):
-            return spread(match_truth(given, recordings(done.clips)), done.clips)
-        return match_truth(given, done.clips)
+            return spread(_with_recordings(match_truth(given, recordings(done.clips)), done), done.clips)
+        return _with_recordings(match_truth(given, done.clips), done)
     root = Path(done.about["data"])
     advice = "Give the ground truth with --truth (evaluator-style folders, or an eval_data_list file)."
     if not root.is_dir():
@@ -76,6 +78,17 @@ def truth_of(done: Run, truth: str | Path | None = None) -> pl.DataFrame:
         raise EvaluationError(f"The names of the test clips in {root} do not mark anomalies. {advice}")
     labels = GROUND_TRUTH.check(spread(labels, done.clips) if _cuts(done) else labels)
     return labels if done.about.get("year") != OWN_RECORDINGS else _measurable(done, labels)
+
+
+def _with_recordings(labels: pl.DataFrame, done: Run) -> pl.DataFrame:
+    """Return labels that were given, with the recordings that the run's data name, if they are still there."""
+    root = Path(done.about["data"])
+    named = recordings_by(installed().build("dataset", done.about["task"], {}), root) if root.is_dir() else {}
+    # Of windows the labels are of whole files, and the data may name a channel of one.
+    named = {recording_name(clip): recording for clip, recording in named.items()} | named
+    if not named:
+        return labels
+    return labels.with_columns(recording=pl.col("clip").replace_strict(named, default=None, return_dtype=pl.String))
 
 
 def not_judged(done: Run, truth: pl.DataFrame) -> list[str]:

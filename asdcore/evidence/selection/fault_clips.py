@@ -17,14 +17,16 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.paths import SOUNDS, files_below
-from asdcore.basics.recording_parts import recording_path
+from asdcore.basics.recording_parts import part_of, recording_path
 from asdcore.basics.table_files import read_csv, read_parquet
+from asdcore.data.clip_index.same_sound import sharing
 from asdcore.data.clip_index.windows import windows_of
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
+from asdcore.store.digests.digest import file_digest
 from asdcore.store.tables import CELL, CLIP_INDEX
 
 COLUMNS = ("path", "machine", "section", "kind", "label")
@@ -223,7 +225,10 @@ def _check_normals(rows: list[Row]) -> None:
 
 
 def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
-    """Return the clips of a run that are known faults, ``fault`` the digest of which: the same file, or same sound."""
+    """Return the clips of a run that are known faults, ``fault`` the digest of which: the same file, or same sound.
+
+    So are clips that share a stretch of a file with a fault, wherever each of them begins and ends.
+    """
     schema = dict.fromkeys(("fault", "heard", "sound"), pl.String)
     heard = [(fault.sha256, part.sha256, part.facts.sound or None) for fault in faults for part in fault.heard]
     digests = pl.DataFrame(heard, schema=schema, orient="row")
@@ -231,7 +236,14 @@ def _same_sound(faults: list[Fault], run: Run) -> pl.DataFrame:
         return run.clips.clear().with_columns(fault=pl.lit(None, pl.String))
     files = run.clips.join(digests.select("fault", sha256="heard"), on="sha256")
     sounds = with_sounds(run, run.clips).join(digests.drop("heard").drop_nulls(), on="sound")
-    return pl.concat([files, sounds.select(files.columns)]).unique(["fault", "clip"]).sort("clip")
+    stretches = {fault.sha256: (_file_digest(fault), part_of(fault.path.name)) for fault in faults}
+    shared = run.clips.join(sharing(run.clips, stretches).rename({"key": "fault"}), on="clip").select(files.columns)
+    return pl.concat([files, sounds.select(files.columns), shared]).unique(["fault", "clip"]).sort("clip")
+
+
+def _file_digest(fault: Fault) -> str:
+    is_all = part_of(fault.path.name).is_whole
+    return fault.sha256 if is_all else file_digest(recording_path(fault.path))
 
 
 def _check_train(faults: list[Fault], train: pl.DataFrame, run: Run) -> None:

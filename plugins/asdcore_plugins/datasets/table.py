@@ -124,18 +124,28 @@ class TableReader:
         if not _tables(root):
             return folder_truth(root)
         machines: dict[str | None, list[tuple[str, int | None, str | None]]] = defaultdict(list)
-        recordings: dict[str, str] = {}
         for row in _read(root)[0]:
             if _split(row["split"]) == "test":
                 label = None if row["label"] is None else int(_is_fault(row["label"]))
                 machines[row["machine"]].append((str(row["clip"]), label, row["domain"]))
-                if row["recording"] is not None:
-                    recordings[str(row["clip"])] = row["recording"]
-        labels = labels_of_whole_machines(machines.values())
+        labels, recordings = labels_of_whole_machines(machines.values()), self.recordings(root)
         if labels is None or not recordings:
             return labels
         named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)
         return labels.with_columns(recording=named)
+
+    def recordings(self, root: Path) -> dict[str, str]:
+        """Return {test clip: its recording}, for those of which the table names one; labels are not looked at.
+
+        Parameters
+        ----------
+        root : Path
+            As in :meth:`clips`.
+        """
+        if not _tables(root):
+            return {}
+        named = (row for row in _read(root)[0] if _split(row["split"]) == "test" and row["recording"] is not None)
+        return {str(row["clip"]): str(row["recording"]) for row in named}
 
 
 def _read(root: Path) -> tuple[list[Row], list[str]]:

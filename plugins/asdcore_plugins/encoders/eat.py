@@ -17,7 +17,7 @@ from asdcore_plugins.nn.running.windows import Windowed
 from asdcore_plugins.nn.vit import ViT
 
 PUBLISHED: dict[str, dict[str, float]] = {
-    **{pooling: {} for pooling in ("frames", "max", "mean", "mean_all", "mean_std")},
+    **{pooling: {} for pooling in ("frames", "max", "mean", "mean_all", "mean_std", "mean_std_level")},
     "gem": {"p": 3},
     "gwrp": {"r": 0.9},
     "rdp": {"gamma": 1},

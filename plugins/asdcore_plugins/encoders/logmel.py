@@ -29,7 +29,8 @@ class LogMel(BlockEncoder):
     is one (frame, band), in dB; dim is 1. Ten seconds at 16 kHz give 313 frames.
 
     Where 0 dB lies depends on the recorder's gain, which adds the same to all values. Euclidean and Mahalanobis
-    distances do not change with it. The cosine does, so give scorers of these features ``metric = "euclidean"``.
+    distances do not change with it. The cosine does, so give scorers of these features ``metric = "euclidean"``. How
+    much a clip's own level counts then, the pooling ``mean_std_level`` says.
 
     Parameters
     ----------

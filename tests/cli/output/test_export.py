@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -67,3 +69,32 @@ def test_every_table_can_be_had_as_a_file(command):
     told = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).stdout
     assert "--csv" in told
     assert "--latex" in told
+
+
+def test_a_table_is_written_beside_the_json_too(tmp_path):
+    for command in ("registry list", "plugins"):
+        table = tmp_path / f"{command}.csv"
+        told = CliRunner().invoke(app, [*command.split(), "--json", "--csv", str(table)])
+        assert isinstance(json.loads(told.stdout), dict)
+        assert len(pl.read_csv(table)) > 10
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    one, there = str(tmp_path / "one"), str(tmp_path / "mine")
+    for options, said in (
+        (["--json", "--csv", "-"], "Stdout is for one answer: --csv and --json ask for it"),
+        (["--csv", "-", "--latex", "-"], "--csv and --latex ask for it"),
+        (["--csv", one, "--latex", one], "--csv and --latex name the same file"),
+        (["--csv", one, "--latex", there], "mine exists and is not written over"),
+    ):
+        told = CliRunner().invoke(app, ["evaluate", "no run", *options])
+        assert said in str(told.exception)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_index_of_clips_is_written_alone(tmp_path):
+    arguments = ["data", "index", str(tmp_path), "--write-index", str(tmp_path / "clips.csv"), "--json"]
+    told = CliRunner().invoke(app, arguments)
+    assert "--write-index writes" in str(told.exception)
+    assert list(tmp_path.iterdir()) == []

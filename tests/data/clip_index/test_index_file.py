@@ -30,6 +30,17 @@ def test_every_recording_gets_a_row_with_what_is_known(root):
     ]
 
 
+def test_the_recording_of_a_test_clip_stands_in_its_row(root):
+    clips = {"clip": ["b/y.wav", "x 1.WAV"], "machine": ["fan"] * 2, "split": ["test", "train"]}
+    index = pl.DataFrame({**clips, "domain": ["source", None], "recording": [None, "monday"]})
+    truth = pl.DataFrame({"clip": ["b/y.wav"], "label": [1], "domain": ["target"]})
+    write_index(root, root / "clips.csv", index, truth, {"b/y.wav": "tuesday"})
+    rows = pl.read_csv(root / "clips.csv").select("path", "label", "domain", "recording").rows()
+    assert rows == [("b/y.wav", 1, "source", "tuesday"), ("x 1.WAV", None, None, "monday")]
+    write_index(root, root / "again.csv", index.drop("recording"), None, {"b/y.wav": "tuesday"})
+    assert pl.read_csv(root / "again.csv")["recording"].to_list() == ["tuesday", None]
+
+
 def test_parquet_lists_the_same(root):
     assert write_index(root, root / "clips.parquet", None, None) == 2
     assert pl.read_parquet(root / "clips.parquet")["path"].to_list() == ["b/y.wav", "x 1.WAV"]

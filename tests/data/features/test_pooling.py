@@ -38,6 +38,9 @@ def tokens(low=-100, high=100):
         ("mean_all", {}, [22 / 6, 14 / 6]),
         ("max", {}, [3, 8, 5, 4, 5, 6]),
         ("mean_std", {}, [2, 5, 4, 2, 5, 0, 1, 3, 1, 2, 0, 6]),
+        # Means of bands are 11 / 3 and 7 / 3; three quarters of them go.
+        ("mean_std_level", {}, [-0.75, 3.25, 1.25, 0.25, 2.25, -1.75, 1, 3, 1, 2, 0, 6]),
+        ("mean_std_level", {"level": 1}, [2, 5, 4, 2, 5, 0, 1, 3, 1, 2, 0, 6]),
         ("frames", {}, PATCHES),
         # The larger of the two has the weight 1, the other r = 1/4.
         ("gwrp", {"r": 0.25}, [2.6, 6.8, 4.6, 3.2, 5, 3.6]),
@@ -77,7 +80,8 @@ def test_a_band_has_weights_of_its_own():
 
 
 def test_every_pooling_is_there():
-    assert NAMES == ["cls", "frames", "gem", "gwrp", "max", "mean", "mean_all", "mean_std", "rdp", "rdp_gem"]
+    means = ["mean", "mean_all", "mean_std", "mean_std_level"]
+    assert ["cls", "frames", "gem", "gwrp", "max", *means, "rdp", "rdp_gem"] == NAMES
 
 
 def test_defaults_are_the_published_ones():
@@ -86,6 +90,7 @@ def test_defaults_are_the_published_ones():
     assert {name: parameters for name, parameters in own.items() if parameters} == {
         "gem": {"p": 3.0},
         "gwrp": {"r": 0.7},
+        "mean_std_level": {"level": 0.25},
         "rdp": {"gamma": 10.0},
         "rdp_gem": {"gamma": 9.0, "p": 3.0},
     }
@@ -109,7 +114,7 @@ def test_clean_up_comes_before_any_pooling(name):
 
 
 @settings(deadline=None)
-@given(tokens(), st.sampled_from([name for name in NAMES if name != "mean_std"]))
+@given(tokens(), st.sampled_from([name for name in NAMES if not name.startswith("mean_std")]))
 def test_clean_up_bounds_what_comes_out(patches, name):
     features = pool(name, patches, clean_up=True)
     assert features.min() >= np.float32(0.1) * (1 - 1e-6)
@@ -132,6 +137,15 @@ def test_poolings_become_the_mean(patches, p):
     np.testing.assert_allclose(pool("gwrp", patches, r=1), mean, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(pool("gem", abs(patches), p=1), pool("mean", abs(patches)), rtol=1e-5, atol=1e-30)
     np.testing.assert_array_equal(pool("rdp_gem", patches, gamma=0, p=p), pool("gem", patches, p=p))
+
+
+@settings(deadline=None)
+@given(tokens(), st.floats(-100, 100), st.floats(0, 1))
+def test_a_gain_moves_all_clips_by_the_same(patches, gain_db, level):
+    """So a Euclidean distance between them stays, and at level 0 the features themselves do."""
+    louder = pool_tokens("mean_std_level", patches.astype(float) + gain_db, level=level)
+    moved, half = louder - pool("mean_std_level", patches, level=level), len(louder) // 2
+    np.testing.assert_allclose(moved, np.repeat([level * gain_db, 0.0], half), atol=1e-4)
 
 
 @settings(deadline=None)
@@ -185,7 +199,8 @@ def test_extreme_tokens_and_parameters_stay_finite(name, parameters, fill):
 @pytest.mark.parametrize("name", OVER_TIME)
 def test_one_frame_is_its_own_mean(name):
     frame = np.array([[[1.0, 0.25], [3.0, 7.0]]], np.float32)
-    expected = {"mean_all": [2, 3.625], "mean_std": [1, 0.25, 3, 7, 0, 0, 0, 0]}.get(name, [1, 0.25, 3, 7])
+    still = {"mean_std": [1, 0.25, 3, 7, 0, 0, 0, 0], "mean_std_level": [-0.5, -2.46875, 1.5, 4.28125, 0, 0, 0, 0]}
+    expected = {"mean_all": [2, 3.625], **still}.get(name, [1, 0.25, 3, 7])
     np.testing.assert_allclose(pool(name, frame), expected, rtol=1e-6)
 
 
@@ -299,7 +314,13 @@ def test_sizes(time, band, dim):
     patches = np.random.default_rng(0).standard_normal((time, band, dim)).astype(np.float32)
     sizes = {name: pool(name, patches).shape for name in POOLINGS}
     flat = band * dim
-    others = {"cls": (dim,), "frames": patches.shape, "mean_all": (dim,), "mean_std": (2 * flat,)}
+    others = {
+        "cls": (dim,),
+        "frames": patches.shape,
+        "mean_all": (dim,),
+        "mean_std": (2 * flat,),
+        "mean_std_level": (2 * flat,),
+    }
     assert sizes == dict.fromkeys(NAMES, (flat,)) | others
 
 

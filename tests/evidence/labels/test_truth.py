@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
+import soundfile
 
 from asdcore.contract.plugins import installed
 from asdcore.errors import EvaluationError
@@ -39,6 +41,30 @@ def test_files_come_before_names(run, tmp_path):
     labels = truth_of(run, tmp_path / "truth")
     for clip, label, domain in labels.iter_rows():
         assert (label, domain) == (int("_normal_" in clip), "source" if "_target_" in clip else "target")
+
+
+def test_labels_that_are_given_keep_the_recordings_that_the_data_name(tmp_path):
+    rows = ["a.wav,pump,train,", "b.wav,pump,test,monday", "c.wav,pump,test,monday", "d.wav,pump,test,"]
+    for number, row in enumerate(rows):
+        noise = np.random.default_rng(number).normal(scale=0.1, size=8000)
+        soundfile.write(tmp_path / row.partition(",")[0], noise, 16000)
+    (tmp_path / "clips.csv").write_text("\n".join(["path,machine,split,recording", *rows]))
+    done = Run(tmp_path / "run", {"data": str(tmp_path), "task": "index"})
+    done.__dict__["clips"] = installed().build("dataset", "index", {}).clips(tmp_path)
+    for folder in ("ground_truth_data", "ground_truth_domain"):
+        (tmp_path / "truth" / folder).mkdir(parents=True)
+        path = tmp_path / "truth" / folder / "ground_truth_pump_section_00_test.csv"
+        path.write_text("b.wav,0\nc.wav,1\nd.wav,1\n")
+    labels = truth_of(done, tmp_path / "truth")
+    told = [("b.wav", 0, "monday"), ("c.wav", 1, "monday"), ("d.wav", 1, None)]
+    assert labels.select("clip", "label", "recording").rows() == told
+    # Of windows the labels are those of files.
+    done.about["portfolio"] = {"windows": {}}
+    windows = [pl.format("{}#t={}-{}", pl.col("clip"), pl.lit(k), pl.lit(k + 1)) for k in range(2)]
+    done.__dict__["clips"] = pl.concat([done.clips.with_columns(clip=window) for window in windows])
+    assert truth_of(done, tmp_path / "truth").select("clip", "recording").sort("clip").head(2).rows() == [
+        ("b.wav#t=0-1", "monday"), ("b.wav#t=1-2", "monday"),
+    ]  # fmt: skip
 
 
 def test_recordings_that_are_gone_tell_nothing(run):

@@ -105,6 +105,31 @@ def test_a_fault_that_is_cut_and_re_encoded_is_the_window_that_it_is_a_copy_of(h
         known_faults(tmp_path / "cut", run)
 
 
+def test_a_fault_that_shares_a_stretch_of_a_recording_is_its_clips(hall, tmp_path):
+    """Of a table the parts of a recording are clips, and a fault may begin and end elsewhere, or be all of it."""
+    data, run = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    rows = ["path,machine,split,start,end,label"]
+    for name, split in (("train/day 0", "train"), ("train/day 1", "train"), ("test/worn/a", "test")):
+        shutil.copy(hall / "data" / f"{name}.wav", data / f"{name[-1]}.wav")
+        rows += [f"{name[-1]}.wav,pump,{split},{i / 2},{(i + 1) / 2},{'1' * (split == 'test')}" for i in range(4)]
+    (data / "clips.csv").write_text("\n".join(rows))
+    made = asdcore.run(PLAN.model_copy(update={"windows": None}), data, run, store=tmp_path / "store")
+
+    def listed(*names):
+        (tmp_path / "faults.csv").write_text("path,machine\n" + "".join(f"data/{name},pump\n" for name in names))
+        return known_faults(tmp_path / "faults.csv", made)
+
+    digest = dict(made.clips.select("clip", "sha256").rows())
+    (fault,) = listed("a.wav#t=0.75-1.25")
+    assert set(fault.copies) == {digest["a.wav#t=0.5-1"], digest["a.wav#t=1-1.5"]}
+    (fault,) = listed("a.wav")
+    assert set(fault.copies) == {digest[f"a.wav#t={part}"] for part in ("0-0.5", "0.5-1", "1-1.5", "1.5-2")}
+    for name in ("0.wav#t=0.25-0.75", "0.wav"):
+        with pytest.raises(DataError, match=r"known faults are train clips of the run, the first: .* is 0\.wav#t="):
+            listed(name)
+
+
 def test_what_is_remembered_of_recordings_stays(hall, faults):
     (kept,) = (hall / "store" / "recordings").glob("*.parquet")
     before = pl.read_parquet(kept)
