@@ -185,6 +185,16 @@ def test_waveforms_that_another_run_removes_are_made_again(job, monkeypatch):
     assert mine.path.exists()
 
 
+def test_long_train_clips_are_heard_in_blocks_with_the_same_bits(job, monkeypatch):
+    whole, blocks = job(store="whole"), job()
+    train.train(whole)
+    monkeypatch.setattr(train, "is_long", lambda _: True)
+    monkeypatch.setattr(train, "decode", lambda *_: pytest.fail("held as a whole"))
+    monkeypatch.setattr(train, "HELD", 20_000)  # of few clips
+    train.train(blocks)
+    assert learnt(blocks) == learnt(whole)
+
+
 def test_damaged_waveforms_are_told(job):
     mine = job()
     (needed,) = train.try_out([mine])

@@ -20,6 +20,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.basics.durations import duration
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import built_encoder, knows_recordings
 from asdcore.compute.encoding.held_whole import Length, too_large, too_long
@@ -27,7 +28,7 @@ from asdcore.compute.encoding.requests import Array, Features, Output, Request
 from asdcore.contract.tokens import is_exact
 from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
-from asdcore.data.recordings.audio import AudioFacts, Resampler, decode_new, decoded_in_blocks
+from asdcore.data.recordings.audio import HELD, AudioFacts, Resampler, decode_new, decoded_in_blocks
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
@@ -58,10 +59,7 @@ def hear_long(
     place = (_of_features(requests), ELSEWHERE) if temporary is None else (temporary, "another one with TMPDIR=FOLDER")
     with _temporary(*place) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
-            if sha256 not in (None, facts.sha256):
-                raise DataError(
-                    f"{path.name}: changed since it was indexed. Restore or replace the file, then run again."
-                )
+            _check_digest(path, facts, sha256)
             channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
             is_held = facts.sha256 in held
             why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
@@ -69,7 +67,8 @@ def hear_long(
                 raise DataError(f"{path.name}: {why}")
             blocks = _noticed(blocks, channels, digest)
             # What is noticed must not depend on what a store holds.
-            sounds = _spooled(blocks, facts.sample_rate, [] if is_held else streamed, device, folder, stack)
+            keys = () if is_held else {_key(request, device) for request in streamed}
+            sounds = _spooled(blocks, facts.sample_rate, keys, folder, stack)
         facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
         if is_held:
             return facts, {}
@@ -83,6 +82,26 @@ def hear_long(
         prepared = encoding.prepare(audio, facts.sample_rate, whole, device, facts.sha256)
         features |= encoding.encode([prepared], whole, device)[0]
     return facts, features
+
+
+def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> Array:
+    """Return the waveform of a long recording by a view at a sample rate, (n_samples,) or (2, n_samples) float32.
+
+    The recording is never in memory as a whole; its waveform is, and has the bits that it has of all of it at once.
+
+    Raises DataError if the recording cannot be decoded, is not that of ``sha256``, or the waveform is too large.
+    """
+    with _temporary(temporary, ELSEWHERE) as folder, ExitStack() as stack:
+        with decoded_in_blocks(path) as (facts, blocks):
+            _check_digest(path, facts, sha256)
+            spool = _spooled(blocks, facts.sample_rate, [key], folder, stack)[key]
+        if (size := spool.size) > HELD:
+            raise DataError(
+                f"{path.name}: lasts {duration(facts.n_samples / facts.sample_rate)}. Training keeps its waveform: "
+                f"{size / 1e9:.2f} GB, and {HELD / 1e9:.2f} GB are allowed. --seconds 10 (or [windows] seconds = 10 in "
+                "the portfolio) makes clips of its windows."
+            )
+        return spool.read(0, len(spool))
 
 
 def in_blocks(request: Request, device: str | None) -> bool:
@@ -99,6 +118,11 @@ def refused(request: Request, device: str | None, recording: Length) -> str:
     return too_long(request, built_encoder(request, device), seconds) or too_large(request, recording)
 
 
+def _check_digest(path: Path, facts: AudioFacts, sha256: str | None) -> None:
+    if sha256 not in (None, facts.sha256):
+        raise DataError(f"{path.name}: changed since it was indexed. Restore or replace the file, then run again.")
+
+
 class _Spool:
     """A waveform in a file, (n_samples, n_channels) float32, as :class:`asdcore.contract.long_sound.Sound`."""
 
@@ -109,6 +133,11 @@ class _Spool:
 
     def __len__(self) -> int:
         return self._n_samples
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return 4 * self._n_samples * len(self._resamplers)
 
     def append(self, waveform: Array, *, last: bool) -> None:
         """Resample and append a block: (n_samples,) or (2, n_samples)."""
@@ -134,15 +163,12 @@ class _Spool:
 def _spooled(
     blocks: Iterator[NDArray[np.float32]],
     rate: int,
-    requests: Sequence[Request],
-    device: str | None,
+    keys: Iterable[Key],
     folder: str,
     stack: ExitStack,
 ) -> dict[Key, _Spool]:
     """Make every view, at every sample rate that is asked for, of all blocks of a recording."""
-    spools = {
-        key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in (_key(r, device) for r in requests)
-    }
+    spools = {key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in keys}
     at_once = {key: spool for key, spool in spools.items() if encoding.is_samplewise(*key[:2])}
     later = {key[:2] for key in spools.keys() - at_once.keys()}
     with ExitStack() as own:

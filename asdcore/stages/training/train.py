@@ -23,6 +23,7 @@ from typing import Any
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import build_encoder, restored_encoder
+from asdcore.compute.encoding.long_clips import waveform_in_blocks
 from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.kernels import processor
 from asdcore.compute.threads import single_threaded
@@ -32,7 +33,7 @@ from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import is_exact
 from asdcore.contract.train_clips import ListedClips, Waveform
-from asdcore.data.recordings.audio import decode
+from asdcore.data.recordings.audio import HELD, decode, is_long
 from asdcore.errors import PluginError, StoreError, blamed, located, warned
 from asdcore.portfolio.trained_state import KIND, learnt_digest, read_trained
 from asdcore.progress import doing
@@ -118,12 +119,23 @@ def hear(job: HearJob) -> int:
     """Decode, view and resample a chunk of train clips, and keep them; returns how many."""
     heard: dict[str, Waveform] = {}
     for clip in job.clips:
-        audio, rate = decode(clip.path, clip.sha256)
-        with located(str(clip.path)), single_threaded():
-            waveform = encoding.waveform(job.view, job.view_parameters, audio, rate)
-            heard[clip.sha256] = encoding.resampled(waveform, rate, job.sample_rate)
-    WaveformSet(job.folder).write(heard)
+        heard[clip.sha256] = _waveform(clip, job)
+        if sum(waveform.nbytes for waveform in heard.values()) >= HELD:  # a few long ones are a file of their own
+            WaveformSet(job.folder).write(heard)
+            heard = {}
+    if heard:
+        WaveformSet(job.folder).write(heard)
     return len(job.clips)
+
+
+def _waveform(clip: TrainClip, job: HearJob) -> Waveform:
+    if is_long(clip.path) and encoding.view_reads_blocks(job.view, job.view_parameters):
+        with single_threaded():
+            key = job.view, job.view_parameters, job.sample_rate
+            return waveform_in_blocks(clip.path, clip.sha256, key, job.folder.parent)
+    audio, rate = decode(clip.path, clip.sha256)
+    with located(str(clip.path)), single_threaded():
+        return encoding.resampled(encoding.waveform(job.view, job.view_parameters, audio, rate), rate, job.sample_rate)
 
 
 def forget_waveforms(jobs: Sequence[HearJob]) -> None:
