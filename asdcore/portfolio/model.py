@@ -17,6 +17,7 @@ from pydantic import (
 from asdcore.components.build import build
 from asdcore.components.checkpoints import check_checkpoint
 from asdcore.contract.plugins import Plugins, installed
+from asdcore.data.sample_rates import check_heard
 from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
@@ -281,6 +282,7 @@ class Portfolio(Strict):
                 encoder = plugins.component("encoder", branch.encoder.name)
                 plugins.check_parameters(encoder, branch.encoder.parameters)
                 check_checkpoint(branch.encoder.parameters)
+                check_heard(branch.encoder.name, branch.encoder.parameters)
                 build("scorer", branch.scorer.name, branch.scorer.parameters, plugins)
                 build("normalizer", branch.normalizer.name, branch.normalizer.parameters, plugins)
         for name, system in self.systems.items():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asdcore import DataError, OnnxValue, Tokens
+from asdcore_plugins.stats.parameters import MOST, whole
 
 Audio = NDArray[np.float32]
 
@@ -106,6 +107,8 @@ def as_float32(value: OnnxValue) -> OnnxValue:
 
 
 def check_frames(names: str, sample_rate: int, n_mels: int, n_fft: int, hop: int) -> None:
-    """Raise ValueError, which lists the names, unless all are above 0, and sample_rate and n_fft even."""
+    """Raise ValueError, which lists the names, unless all are whole, above 0, and sample_rate and n_fft even."""
+    for name, value in {"sample_rate": sample_rate, "n_mels": n_mels, "n_fft": n_fft, "hop": hop}.items():
+        whole(name, value, -MOST)
     if min(sample_rate, n_mels, n_fft, hop) < 1 or sample_rate % 2 or n_fft % 2:
         raise ValueError(f"{names} must be above 0, sample_rate and n_fft even")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.front_ends.stft import Stft, check_near_and_far
 from asdcore_plugins.nn.front_ends.stft_blocks import BlockSpectra, as_clip
+from asdcore_plugins.stats.parameters import MOST, whole
 
 Audio = NDArray[np.float32]
 
@@ -68,7 +69,7 @@ class SpectralView(ChannelView):
     name: str
 
     def __init__(self, n_fft: int = 1024, hop: int = 512) -> None:
-        self._stft = Stft(n_fft, hop)
+        self._stft = Stft(whole("n_fft", n_fft, -MOST), whole("hop", hop, -MOST))
 
     def hear_blocks(self, sound: Sound, sample_rate: int, temporary: Callable[[], IO[bytes]]) -> Iterator[Audio]:
         """Yield what an encoder is to hear of a recording of any length.
