@@ -116,7 +116,7 @@ def evaluation() -> list[bool]:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from asdcore.evidence.official_scores.metrics import cells, official_score
+    from asdcore.evidence.metrics import cells, official_score
 
     rng = np.random.default_rng(0)
     labels, domains = np.repeat([0, 1], 100), np.tile(np.repeat(["source", "target"], 50), 2)

@@ -40,8 +40,8 @@ from numpy.typing import NDArray
 
 import asdcore
 from asdcore.data.recordings.audio import AudioFacts
+from asdcore.evidence import metrics
 from asdcore.evidence.labels.truth import truth_of
-from asdcore.evidence.official_scores import metrics
 from asdcore.evidence.selection.fault_clips import Fault
 from asdcore.evidence.selection.fault_gains import drawn_normals, gains
 from asdcore.evidence.selection.fault_problem import NORMAL_DRAWS, Problem

@@ -48,9 +48,9 @@ def test_the_example_runs(example, tmp_path, monkeypatch):
     "module",
     [
         "evidence.false_alarms.false_positives",
-        "evidence.official_scores.metrics",
-        "evidence.official_scores.roc",
-        "evidence.official_scores.rules",
+        "evidence.metrics",
+        "evidence.roc",
+        "evidence.rules",
         "evidence.uncertainty.delong",
         "held_out.promises",
         "fusion.fixed_transforms",

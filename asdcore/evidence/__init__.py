@@ -4,7 +4,9 @@ labels/             ground truth is read, matched with clips and joined with sco
 look                one look at the labels: what was evaluated, and what came of it
 ledger              the tamper-evident log of every look, and of the verdicts
 
-official_scores/    AUC, pAUC and the official scores by year, of arrays
+metrics             the official scores of 2020-2026: arrays in, floats out
+roc                 AUC and pAUC of the clips of one machine and section
+rules               which cells enter the official score of a year, and how they are averaged
 evaluations/        the same of systems, runs, score files and trials
 uncertainty/        intervals, and tests of differences
 false_alarms/       what thresholds promise, and what came
@@ -15,5 +17,4 @@ negative_evidence   rejected systems beside those that were kept
 imported_results    results from elsewhere, into the ledger
 scored_again        scores clips that a finished run has not scored so
 data_frames         results as data frames
-metrics             the old import path of official_scores.metrics, kept for scripts
 """

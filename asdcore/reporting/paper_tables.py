@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import harmonic_mean
+from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.latex import line
 from asdcore.reporting.reported_runs import Subject, called, official_cells, total_name
 from asdcore.reporting.statistics import Statistics

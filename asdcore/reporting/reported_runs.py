@@ -13,7 +13,7 @@ import polars as pl
 from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.comparisons.trial_comparison import all_trials
 from asdcore.evidence.evaluations.evaluate import Evaluation
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.reporting.labels import labels_of
 from asdcore.runs.folder import Run

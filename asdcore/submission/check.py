@@ -22,7 +22,7 @@ from asdcore.components.readers import year_of
 from asdcore.data.clip_index.clips import looked_at
 from asdcore.errors import DataError, DatasetError
 from asdcore.evidence.labels.score_lines import Problem
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.portfolio import DEFAULT_TASK
 from asdcore.submission.archive import Tree, pack, read_tree
 from asdcore.submission.layout import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asdcore.errors import DataError, did_you_mean
-from asdcore.evidence.official_scores.rules import forbids_known_faults
+from asdcore.evidence.rules import forbids_known_faults
 from asdcore.runs.folder import Run, load_run
 from asdcore.submission.layout import MAX_SYSTEMS, Expected, expected_files
 

@@ -16,7 +16,7 @@ import yaml
 from asdcore.basics.parse import parse_json, shallow
 from asdcore.errors import StoreError
 from asdcore.evidence.labels.score_lines import Problem, utf8
-from asdcore.evidence.official_scores.metrics import harmonic_mean, rule
+from asdcore.evidence.metrics import harmonic_mean, rule
 from asdcore.portfolio import parse_portfolio
 from asdcore.portfolio.schema import DEFAULT_FUSION
 from asdcore.resources.registry import open_registry

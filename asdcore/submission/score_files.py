@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from asdcore.evidence.labels.files import differences
 from asdcore.evidence.labels.score_lines import DECISION, SCORE, Column, Problem, Row, V, once, read_rows
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 from asdcore.submission.layout import DECISIONS, SCORES, Expected, kinds
 
 FALLBACK_SINCE = 2023

@@ -14,7 +14,7 @@ from scipy.stats import hmean, rankdata
 from sklearn.metrics import roc_auc_score
 
 from asdcore.evidence.evaluations.evaluate import evaluate_table
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 
 YEARS = range(2020, 2027)
 MACHINES = ("fan", "pump", "valve")

@@ -50,7 +50,7 @@ def test_every_file_that_counts_is_pinned_with_its_size_and_digest(whole):
         "table": 5, "portfolio": 1, "record": 1,
     }  # fmt: skip
     code = {one.name for one in manifest.of_kind("code")}
-    assert {"asdcore/pipeline.py", "asdcore/frozen/freeze.py", "asdcore/evidence/official_scores/metrics.py"} <= code
+    assert {"asdcore/pipeline.py", "asdcore/frozen/freeze.py", "asdcore/evidence/metrics.py"} <= code
     plugins = {one.name.split("/")[1].rpartition(".")[2] for one in manifest.of_kind("plugin")}
     assert plugins == {"dcase", "channels", "logmel", "knn", "mahalanobis", "median_iqr", "ecdf", "tail"}
 

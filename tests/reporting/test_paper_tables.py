@@ -8,7 +8,7 @@ import pytest
 
 import asdcore
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import harmonic_mean
+from asdcore.evidence.metrics import harmonic_mean
 from asdcore.reporting.paper_tables import table, write_csv, write_latex
 from asdcore.reporting.reported_runs import open_subjects, places
 from asdcore.reporting.statistics import compute_statistics

@@ -25,7 +25,7 @@ from asdcore.evidence.labels.matching import match_scores
 from asdcore.evidence.labels.scores_with_truth import KEY, check_joined, join_systems
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import KEPT, Look, Verdict
-from asdcore.evidence.official_scores.metrics import (
+from asdcore.evidence.metrics import (
     DOMAINS,
     cells,
     diagnostics,
@@ -34,7 +34,7 @@ from asdcore.evidence.official_scores.metrics import (
     precision_recall_f1,
     rule,
 )
-from asdcore.evidence.official_scores.rules import OWN_RECORDINGS
+from asdcore.evidence.rules import OWN_RECORDINGS
 from asdcore.evidence.uncertainty import Uncertainty, intervals
 from asdcore.store.digests.digest import table_digest
 

@@ -15,7 +15,7 @@ from asdcore.errors import AsdcoreError, EvaluationError
 from asdcore.evidence.labels.files import read_truth
 from asdcore.evidence.labels.labels_of_windows import recordings, spread
 from asdcore.evidence.labels.matching import match_truth
-from asdcore.evidence.official_scores.rules import OWN_RECORDINGS, RULES
+from asdcore.evidence.rules import OWN_RECORDINGS, RULES
 from asdcore.runs.folder import Run
 from asdcore.store.tables import CELL, GROUND_TRUTH
 

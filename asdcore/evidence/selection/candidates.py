@@ -18,7 +18,7 @@ from asdcore.evidence.labels.scores_with_truth import join_systems
 from asdcore.evidence.labels.truth import rules_for, truth_of
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import look_at
-from asdcore.evidence.official_scores.metrics import official_score
+from asdcore.evidence.metrics import official_score
 from asdcore.runs.folder import Run
 from asdcore.runs.several import each_run_once
 from asdcore.runs.trials import Trials

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError, did_you_mean
-from asdcore.evidence.official_scores.metrics import DOMAINS
+from asdcore.evidence.metrics import DOMAINS
 from asdcore.evidence.selection.candidates import Places, check_same_clips
 from asdcore.evidence.selection.outcome import Outcome
 from asdcore.held_out import held_out_of

@@ -21,7 +21,7 @@ from asdcore.basics.paths import given_path
 from asdcore.errors import DataError, EvaluationError, did_you_mean
 from asdcore.evidence.ledger import record_look
 from asdcore.evidence.look import Look
-from asdcore.evidence.official_scores.rules import forbids_known_faults
+from asdcore.evidence.rules import forbids_known_faults
 from asdcore.evidence.selection.candidates import Runs, check_same_clips, flattened
 from asdcore.evidence.selection.fault_clips import Fault, known_faults
 from asdcore.evidence.selection.fault_problem import Problem

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import official_score
+from asdcore.evidence.metrics import official_score
 from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.outcome import Outcome, points
 

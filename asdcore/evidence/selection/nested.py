@@ -22,7 +22,7 @@ from asdcore.errors import EvaluationError, located
 from asdcore.evidence.evaluations.evaluate import evaluate_table
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
-from asdcore.evidence.official_scores.metrics import official_score
+from asdcore.evidence.metrics import official_score
 from asdcore.evidence.selection.candidates import Candidates, Cells
 from asdcore.evidence.selection.leave_one_machine_out import DEFINITION as OUTER
 from asdcore.evidence.selection.leave_one_machine_out import leave_machines_out

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from asdcore.basics.digits import fixed
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.evidence.selection.candidates import Candidates
 from asdcore.evidence.selection.outcome import Outcome, points
 from asdcore.evidence.uncertainty.curves import official_scores

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.curves import official_scores, official_scores_replaced
 from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
 from asdcore.evidence.uncertainty.resample import Indices, Stratum, bootstrap_weights, left_out_weights

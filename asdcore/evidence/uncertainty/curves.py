@@ -1,7 +1,7 @@
 """AUC and pAUC of weighted clips, for many weightings of the same clips at once.
 
 A bootstrap replicate, leaving a clip out, and swapping two systems' ranks of a clip are all weights on clips, so all
-resampling uses this file. Weights of 1 give what :mod:`asdcore.evidence.official_scores.metrics` computes; a clip of
+resampling uses this file. Weights of 1 give what :mod:`asdcore.evidence.metrics` computes; a clip of
 weight 2 stands for two clips of the same score.
 
 For weights w of m anomalies a and n normals x, and M[i, j] = [a_i > x_j] + [a_i = x_j] / 2,
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.evidence.official_scores.metrics import EPSILON, Cell, Rule
+from asdcore.evidence.metrics import EPSILON, Cell, Rule
 
 Floats = NDArray[np.float64]
 Weights = NDArray[np.floating[Any]]
@@ -88,7 +88,7 @@ def weighted_pauc(
 def official_scores(values: Floats, machines: Sequence[str], rule: Rule) -> Floats:
     """Cells (n_sections, n_cells, replicates), the machine of each section -> official scores (replicates,).
 
-    The mean of :func:`asdcore.evidence.official_scores.metrics.official_score`, for many values of the same cells.
+    The mean of :func:`asdcore.evidence.metrics.official_score`, for many values of the same cells.
     """
     if rule.mean == "harmonic":
         raised = np.maximum(values, EPSILON)

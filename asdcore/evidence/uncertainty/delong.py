@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 from asdcore.evidence.uncertainty.interval import NORMAL, Interval, check_level
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,7 @@ def delong(scores: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Interva
     Parameters
     ----------
     scores, labels : array_like, shape (n_clips,)
-        As :func:`asdcore.evidence.official_scores.roc.auc`.
+        As :func:`asdcore.evidence.roc.auc`.
     level : float, default 0.95
         In (0, 1).
 

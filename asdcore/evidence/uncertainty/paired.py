@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from asdcore.basics.digits import fixed
 from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.curves import Weights, cell_values, official_scores
 from asdcore.evidence.uncertainty.interval import NORMAL, Interval, acceleration, bca

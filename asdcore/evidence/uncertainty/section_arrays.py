@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asdcore.basics.recording_parts import recording_name
 from asdcore.errors import located
 from asdcore.evidence.labels.scores_with_truth import check_joined
-from asdcore.evidence.official_scores.metrics import cells, rule
+from asdcore.evidence.metrics import cells, rule
 from asdcore.evidence.uncertainty.curves import Weights, cell_values
 from asdcore.evidence.uncertainty.resample import Indices, Stratum
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from asdcore.evidence.official_scores.metrics import rule
+from asdcore.evidence.metrics import rule
 from asdcore.reporting.reported_runs import Subject
 
 BINS = 36

@@ -13,7 +13,7 @@ from asdcore.contract.plugins import installed
 from asdcore.errors import AsdcoreError
 from asdcore.evidence.labels.held_back import held_back
 from asdcore.evidence.labels.scores_with_truth import join_systems
-from asdcore.evidence.official_scores.metrics import harmonic_mean
+from asdcore.evidence.metrics import harmonic_mean
 from asdcore.evidence.uncertainty import intervals_below
 from asdcore.portfolio import System
 from asdcore.reporting.reported_runs import Subject

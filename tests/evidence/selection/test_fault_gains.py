@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 from asdcore.evidence.selection.fault_gains import CellScores, drawn_normals, gains
 
 

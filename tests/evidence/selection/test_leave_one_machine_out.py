@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import official_score
+from asdcore.evidence.metrics import official_score
 from asdcore.evidence.selection.candidates import open_candidates, places_of
 from asdcore.evidence.selection.leave_one_machine_out import lomo
 

@@ -12,7 +12,7 @@ from scipy.stats import binom, norm
 
 from asdcore.errors import EvaluationError
 from asdcore.evidence.evaluations.evaluate import evaluate_table
-from asdcore.evidence.official_scores.metrics import cells, harmonic_mean, official_score, rule
+from asdcore.evidence.metrics import cells, harmonic_mean, official_score, rule
 from asdcore.evidence.uncertainty import delong, intervals
 from asdcore.evidence.uncertainty.interval import acceleration, bca, percentile
 from asdcore.evidence.uncertainty.resample import bootstrap_weights

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from asdcore.evidence.official_scores.metrics import cells, official_score, rule
+from asdcore.evidence.metrics import cells, official_score, rule
 from asdcore.evidence.uncertainty.curves import (
     BLOCK,
     cell_values,

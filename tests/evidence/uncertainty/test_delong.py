@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom, kstest, norm
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 from asdcore.evidence.uncertainty import delong, delong_difference
 
 

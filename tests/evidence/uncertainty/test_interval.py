@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import bootstrap, t
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import auc, pauc
+from asdcore.evidence.metrics import auc, pauc
 from asdcore.evidence.uncertainty.interval import acceleration, bca, check_level, jackknife, percentile
 
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binom, kstest, norm, rankdata
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores.metrics import cells, official_score
+from asdcore.evidence.metrics import cells, official_score
 from asdcore.evidence.uncertainty import differences, intervals, intervals_below
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import holm

@@ -7,7 +7,7 @@ import pytest
 
 import asdcore
 from asdcore.contract.plugins import installed
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 
 SMALL = {
     "autoencoder": {"epochs": 2, "frames": 2},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asdcore.evidence.official_scores.metrics import auc
+from asdcore.evidence.metrics import auc
 from asdcore.reporting.machines.machines import BINS, TAIL, corners, curves, distributions, tail
 
 SCORES = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=12).map(np.array)

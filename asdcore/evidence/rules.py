@@ -1,7 +1,7 @@
 """The rules of DCASE Challenge Task 2, year by year: which cells enter the official score, and how they are averaged.
 
 A cell is one number of one machine and section, such as ``auc_source``. What the years differ in is data, not code:
-:data:`RULES` holds it, :mod:`asdcore.evidence.official_scores.metrics` computes it.
+:data:`RULES` holds it, :mod:`asdcore.evidence.metrics` computes it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from scipy.stats import hmean
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from asdcore.errors import EvaluationError
-from asdcore.evidence.official_scores import metrics
-from asdcore.evidence.official_scores.metrics import (
+from asdcore.evidence import metrics
+from asdcore.evidence.metrics import (
     EPSILON,
     RULES,
     auc,
