@@ -206,10 +206,9 @@ def _table(root: Path) -> pl.DataFrame:
             with file.open("rb") as opened:  # of a path polars would take ~ and [1] for more than a name
                 table = pl.read_csv(opened, infer_schema=False, separator=_separator(file), encoding="utf8")
         else:
+            # Of some damaged pages polars asks for all memory there is, which ends the process.
+            list(pq.ParquetFile(file).iter_batches())
             with file.open("rb") as opened:
-                for _ in pq.ParquetFile(opened).iter_batches():
-                    pass  # of some damaged pages polars asks for all memory there is, which ends the process
-                opened.seek(0)
                 table = pl.read_parquet(opened)
         table = table.rename({name: name.strip().lower() for name in table.columns})
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
