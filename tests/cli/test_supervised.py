@@ -100,6 +100,12 @@ def test_a_signal_that_was_ignored_stays_so():
     assert (done.stdout, done.stderr) == ("still here\n", "")
 
 
+def test_no_file_of_ours_takes_the_place_of_a_closed_stream():
+    body = "os.write(1, b'x' * 99); os.write(2, b'x' * 99); signal.raise_signal(11)"
+    closed = f'exec {sys.executable} -c "$0" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", closed, START.format(PLUGIN.format(body))], check=False).returncode == 2
+
+
 def test_work_ends_with_the_command_that_is_killed():
     with started(SAYS_SO) as process:
         worker = int(process.stdout.readline().split()[-1])
