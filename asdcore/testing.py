@@ -70,6 +70,7 @@ from asdcore.authoring.conformance.decorators import (
 )
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError
+from asdcore.under_way import under_way
 
 __all__ = [
     "Result",
@@ -127,8 +128,10 @@ def check_installed(name: str, kind: str | None = None, root: Root | None = None
         )
     if isinstance(root, Path) and not root.is_dir():
         raise PluginError(f"--data {root} is not a folder. Give the folder that holds the recordings.")
+    with under_way(f"{kind} {name!r}", "plugin"):  # it may end the process
+        checked = run_checks(kind, name, root if kind == "dataset" else None)
     if kind == "dataset" or root is None:
-        return run_checks(kind, name, root)
+        return checked
     from asdcore.frozen.rerun.plugin_check import check_in_a_run
 
-    return [*run_checks(kind, name), *check_in_a_run(kind, name, root if isinstance(root, Path) else root())]
+    return [*checked, *check_in_a_run(kind, name, root if isinstance(root, Path) else root())]

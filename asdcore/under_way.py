@@ -47,7 +47,7 @@ def under_way(words: str, role: str = "work") -> Iterator[None]:
     >>> with under_way("branch 'near', fan section 00"), under_way("scorer 'mine'", "plugin"):
     ...     print(sudden_end(3, read(file)))
     scorer 'mine', at branch 'near', fan section 00, ended its process with exit code 3 before its work was done. A \
-plugin must not do so, as os._exit does: 'asdcore check-plugin mine' may show it.
+plugin must not do so, as os._exit does: 'asdcore check-plugin mine' may show where.
     >>> write_to(None)
     """
     if _file is None or _file[0] != os.getpid():
@@ -99,7 +99,7 @@ def sudden_end(code: int | None, names: Names, subject: str = "A process") -> st
     if code is None:
         return f"{who} ended before its work was done."
     name = plugin.partition("'")[2].removesuffix("'")
-    check = f"'asdcore check-plugin {name}' may show it" if plugin else ""
+    check = f"'asdcore check-plugin {name}' may show where" if plugin else ""
     if code >= 0:
         why = f" A plugin must not do so, as os._exit does: {check}." if plugin else ""
         return f"{who} ended{' its process' * bool(plugin)} with exit code {code} before its work was done.{why}"

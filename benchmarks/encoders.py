@@ -284,6 +284,7 @@ with the HEAR API.
 |---|---|---|---|---|---|
 {weightless}
 | discriminative | what a run has trained it to | `sample_rate` | one for a branch or for all | its network's | heard |
+| embedding_residual | near less a share of far, by an encoder of one channel | its | its | its | its |
 | hear | an installed module with the HEAR API | the module's | the module's | the module's | the module's |
 | imported | nothing: its features were [computed elsewhere](../docs/features.md) | | theirs | theirs | theirs |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's | the file's |

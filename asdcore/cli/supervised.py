@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from asdcore import under_way
 from asdcore.cli import main as command
+from asdcore.cli.output.streams import open_closed
 from asdcore.cli.shared import MISUSED
 from asdcore.last_threads import end_in_time, say
 
@@ -36,6 +37,7 @@ def main() -> None:
 
 def supervised(work: Callable[[], None]) -> int:
     """Do work in a child process, and return the exit code for this one; in the child it ends as the work does."""
+    open_closed()  # or a file of ours would get the number of a closed stream
     doing, done = os.memfd_create("doing"), os.memfd_create("done")
     watched = {number for number in HANDED_ON if signal.getsignal(number) != signal.SIG_IGN} | {signal.SIGCHLD}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

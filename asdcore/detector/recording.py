@@ -56,15 +56,15 @@ def score_file(
     if not is_long(file):
         audio, facts = decode_new(file)
         return detector.score(audio, facts.sample_rate, machine, section, system=name, unit=facts.unit), facts
-    known = detector.known(machine, section)
+    known_machine = detector.known(machine, section)
     with opened(file) as (_, facts):
-        check_recording(facts, known.kind, known.seconds)
+        check_recording(facts, known_machine.kind, known_machine.seconds)
     with TemporaryDirectory(prefix="asdcore-detector-") as temporary:
 
         def hear(listener: Listener) -> Features:
             nonlocal facts
-            facts, features = listener.in_blocks(file, known.machine, Path(temporary))
-            with located(known.kind.where):
+            facts, features = listener.in_blocks(file, known_machine.machine, Path(temporary))
+            with located(known_machine.kind.where):
                 check_changes(facts)
             return features
 

@@ -15,4 +15,5 @@ negative_evidence   rejected systems beside those that were kept
 imported_results    results from elsewhere, into the ledger
 scored_again        scores clips that a finished run has not scored so
 data_frames         results as data frames
+metrics             the old import path of official_scores.metrics, kept for scripts
 """

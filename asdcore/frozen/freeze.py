@@ -248,8 +248,8 @@ class _Freeze:
         if shards:
             others = shards.unlisted({f"data/{sound}" for sound in sounds} for sounds in folders)
             return sorted(name.removeprefix("data/") for name in others)
-        known = set(map(recording_name, self.run.clips["clip"]))
-        return sorted(sound for sounds in folders for sound in sounds - known)
+        listed = set(map(recording_name, self.run.clips["clip"]))
+        return sorted(sound for sounds in folders for sound in sounds - listed)
 
     def _lineage(self) -> lineage.Lineage:
         names = self.source_names()

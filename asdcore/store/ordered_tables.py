@@ -106,9 +106,9 @@ def _shape(table: Table, path: Path) -> tuple[int, dict[str, int]] | None:
 
 
 def _has_columns(table: Table, frame: pl.DataFrame) -> bool:
-    known = [name for name in table.if_known if name in frame.columns]
+    optional = [name for name in table.if_known if name in frame.columns]
     kinds = table.columns | table.if_known
-    return frame.columns == [*table.columns, *known] and all(
+    return frame.columns == [*table.columns, *optional] and all(
         frame.schema[name] == kinds[name] for name in frame.columns
     )
 

@@ -48,6 +48,7 @@ ENCODERS = {
     "discriminative": "discriminative:Discriminative",
     "eat": "eat:EAT",
     "echo": "echo:Echo",
+    "embedding_residual": "embedding_residual:EmbeddingResidual",
     "efficientat": "efficientat:EfficientAT",
     "fisher": "fisher:Fisher",
     "hear": "hear:Hear",

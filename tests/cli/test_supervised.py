@@ -44,10 +44,16 @@ def started(body):
             PLUGIN.format("os._exit(0)"),
             2,
             r"^Error: view 'theirs', at fan/a.wav, ended its process with exit code 0 before its work was done. A "
-            r"plugin must not do so, as os._exit does: 'asdcore check-plugin theirs' may show it. What was finished is "
-            r"kept: the same command goes on from there.$",
+            r"plugin must not do so, as os._exit does: 'asdcore check-plugin theirs' may show where. What was finished "
+            r"is kept: the same command goes on from there.$",
         ),
         (PLUGIN.format("signal.raise_signal(11)"), 2, r"^Error: view 'theirs', .* signal 11 .SIGSEGV. .*FAULTHANDLER"),
+        (
+            "from asdcore_plugins.scorers import knn; knn.KNN.score = lambda *_: os._exit(0); "
+            "from asdcore.testing import check_installed; check_installed('knn')",
+            2,
+            r"^Error: scorer 'knn', at check_\w+, ended its process with exit code 0",
+        ),
         (PLUGIN.format("os.abort()"), 2, r"^Error: view 'theirs', .* signal 6 \(SIGABRT\) .*FAULTHANDLER"),
         ("os._exit(0)", 2, r"^Error: This command ended with exit code 0 before its work was done\."),
         ("signal.raise_signal(9)", 2, r"^Error: This command was killed by signal 9 .* memory runs out.*goes on"),
@@ -92,6 +98,12 @@ def test_a_signal_that_was_ignored_stays_so():
     body = "os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2); print('still here')"
     done = subprocess.run(["sh", "-c", ignoring, START.format(body)], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("still here\n", "")
+
+
+def test_no_file_of_ours_takes_the_place_of_a_closed_stream():
+    body = "os.write(1, b'x' * 99); os.write(2, b'x' * 99); signal.raise_signal(11)"
+    closed = f'exec {sys.executable} -c "$0" <&- >&- 2>&-'
+    assert subprocess.run(["sh", "-c", closed, START.format(PLUGIN.format(body))], check=False).returncode == 2
 
 
 def test_work_ends_with_the_command_that_is_killed():

@@ -45,6 +45,8 @@ BUNDLED = {
             ("coherence", {"n_bands": 4, "sample_rate": 8000, "n_fft": 256, "hop": 64, "seconds": 0.25}),
             ("stereo_logmel", {}),
             ("stereo_logmel", {"n_mels": 16, "sample_rate": 8000, "n_fft": 256, "hop": 64, "seconds": 0.1}),
+            ("embedding_residual", {"of": "melspec"}),
+            ("embedding_residual", {"of": {"name": "logmel", "n_mels": 32, "sample_rate": 8000}, "alpha": 1.0}),
             ("psd_shape", {}),
             ("psd_shape", {"sample_rate": 8000, "n_fft": 1024, "n_bands": 24, "low": 50.0}),
             ("modulation", {}),

@@ -47,6 +47,7 @@ from asdcore.authoring.conformance.restoring import restores
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError, did_you_mean
+from asdcore.under_way import under_way
 
 Make = str | Callable[[], Any]
 """A class, a factory without arguments, or the registered name of a component."""
@@ -257,7 +258,8 @@ def required(kind: str, name: str) -> dict[str, Any]:
 
 def _result(name: str, check: Check, given: tuple[Any, ...]) -> Result:
     try:
-        check(*given)
+        with under_way(name):
+            check(*given)
     except AssertionError as error:
         return Result(name, False, str(error) or "AssertionError without a message")
     except (Exception, SystemExit) as error:

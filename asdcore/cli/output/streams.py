@@ -30,7 +30,7 @@ def own_streams(*, answer_alone: bool = False) -> Iterator[None]:
     answer_alone : let stdout have nothing but what :func:`write_answer` writes. All else that is printed, such as by a
     plugin or by a library in C, goes to stderr.
     """
-    _open_closed()
+    open_closed()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere, ExitStack() as stack:  # noqa: PTH123  (no path)
         out, err = before[0] or nowhere, before[1] or nowhere
@@ -146,7 +146,7 @@ def _discard(stream: TextIO, _: OSError) -> None:
     os.close(nowhere)
 
 
-def _open_closed() -> None:
+def open_closed() -> None:
     """Open the standard streams that are closed: else the next file opened would get the number of one.
 
     Then whatever a library prints would be written into that file.

@@ -76,8 +76,8 @@ def write_index(
         )
     if recordings:
         named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)
-        known = pl.col("recording") if "recording" in described.columns else pl.lit(None, pl.String)
-        described = described.with_columns(recording=pl.coalesce(known, named))
+        recording = pl.col("recording") if "recording" in described.columns else pl.lit(None, pl.String)
+        described = described.with_columns(recording=pl.coalesce(recording, named))
     parts = [_part(name) for name in described["clip"].to_list()]
     described = described.drop("clip").hstack(
         pl.DataFrame(parts, schema=dict.fromkeys(("path", *PART), pl.String), orient="row")

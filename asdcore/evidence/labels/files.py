@@ -118,9 +118,9 @@ def read_truth(folder_or_file: Path) -> pl.DataFrame:
     else:
         files = sorted((folder_or_file / "ground_truth_data").glob("*.csv"))
         if not files:
-            found = "holds no ground truth" if folder_or_file.exists() else "does not exist"
+            trouble = "holds no ground truth" if folder_or_file.exists() else "does not exist"
             raise EvaluationError(
-                f"{folder_or_file} {found}. Give a folder that holds ground_truth_data/ (with files "
+                f"{folder_or_file} {trouble}. Give a folder that holds ground_truth_data/ (with files "
                 "ground_truth_<machine>_section_<nn>_test.csv) and ground_truth_domain/, or an eval_data_list*.csv."
             )
         rows = [row for file in files for row in _read_truth_file(file)]

@@ -149,28 +149,20 @@ def _portfolio(
     choice: Choice,
     faults: Sequence[Fault],
 ) -> Portfolio:
-    """Return the portfolio of the default and of the system that the faults chose.
-
-    Faults that chose a portfolio which is chosen from again stay with it: they may have made its weights.
-    """
+    """Return the portfolio of the default and of the system that the faults chose."""
     plan, system = plans[0], plans[0].systems[name]
     say = {branch: float(weight) for branch, weight in zip(branches, weights, strict=True) if weight}
     chosen = system.model_copy(update={"weights": say})
     systems: dict[str, System] = {_new_name(name): chosen, name: system}
     needed = set().union(*(each.branches for each in systems.values()))
     kept = {branch: made for branch, made in branches.items() if branch in needed}
-    before = [each.known_faults for each in plans if each.known_faults]
-    chose = {sha256: kind for each in before for sha256, kind in each.faults.items()}
-    for fault in faults:
-        chose |= dict.fromkeys((fault.sha256, *(part.sha256 for part in fault.heard), *fault.copies), fault.kind)
-    sounds = {sound for each in before for sound in each.sounds} | {fault.facts.sound for fault in faults}
-    sounds |= {part.facts.sound for fault in faults for part in fault.heard}
+    kinds, sounds = _that_chose(plans, faults)
     weighed_by = KnownFaults(
         system=name,
         chosen_from=tuple(each.digest for each in plans),
         moved=choice.moved,
-        faults=chose,
-        sounds=tuple(sorted(sounds - {""})),
+        faults=kinds,
+        sounds=sounds,
     )
     values = plan.model_dump(mode="json") | {
         "name": f"{plan.name}-{CHOSEN}",
@@ -179,6 +171,20 @@ def _portfolio(
         "known_faults": weighed_by.model_dump(mode="json"),
     }
     return parse_portfolio(values)
+
+
+def _that_chose(plans: Sequence[Portfolio], faults: Sequence[Fault]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return {SHA-256: kind} of the clips that chose the weights, with their copies, and the digests of their sound.
+
+    Faults that chose a portfolio which is chosen from again stay with it: they may have made its weights.
+    """
+    before = [plan.known_faults for plan in plans if plan.known_faults]
+    kinds = {sha256: kind for each in before for sha256, kind in each.faults.items()}
+    for fault in faults:
+        kinds |= dict.fromkeys((fault.sha256, *(part.sha256 for part in fault.heard), *fault.copies), fault.kind)
+    sounds = {sound for each in before for sound in each.sounds} | {fault.facts.sound for fault in faults}
+    sounds |= {part.facts.sound for fault in faults for part in fault.heard}
+    return kinds, tuple(sorted(sounds - {""}))
 
 
 def _new_name(default: str) -> str:

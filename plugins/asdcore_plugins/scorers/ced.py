@@ -42,13 +42,13 @@ class CED(ClusterScorer):
 
     Examples
     --------
-    Only neighbours of the own cluster count: rho is 1.5 for the train clip at 2, and 2 for the one at 103.
+    Only neighbours of the own cluster count: rho is 1.5 for the train clip at 2, and 2.5 for the one at 5.
 
     >>> import numpy as np
     >>> train = np.concatenate([np.arange(6), 100 + np.arange(14)]).astype(np.float32)[:, None]
     >>> scorer = CED(k=8, quantile=0.3, metric="euclidean").fit(train, np.full(20, "source"))
     >>> scorer.score(np.array([[2.5], [50.0]], np.float32))["pooled"].round(2).tolist()
-    [0.33, 26.5]
+    [0.33, 18.0]
     """
 
     name = "ced"
