@@ -61,6 +61,35 @@ def parquet_in_batches(path: Path, rows: int, columns: Sequence[str] | None = No
         yield from file.iter_batches(rows, columns=columns, use_threads=False)
 
 
+def read_foreign_parquet(path: Path) -> pl.DataFrame:
+    """Return the table in a Parquet file that somebody else wrote, or that was on its way here.
+
+    pyarrow goes through it first, and refuses what is damaged: of some damage polars 2.1 asks for all memory there is,
+    which ends the process without a word. Raises PolarsError if it is no table.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from pathlib import Path
+    >>> from asdcore.basics.table_files import read_foreign_parquet, write_parquet
+    >>> write_parquet(pl.DataFrame({"clip": ["a.wav"]}), Path("t.parquet"))
+    >>> read_foreign_parquet(Path("t.parquet"))["clip"].to_list()
+    ['a.wav']
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = finite(path).read_bytes()
+    try:
+        for _ in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
+            pass
+    except pa.ArrowNotImplementedError:
+        pass  # a type that polars alone knows
+    except (pa.ArrowException, OSError) as error:
+        raise pl.exceptions.ComputeError(str(error)) from None
+    return read_parquet(content)
+
+
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
     """Return {column: type} of a Parquet file."""
     return pl.read_parquet_schema(path.read_bytes())

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from polars import selectors
 
 from asdcore.basics.paths import files_below, finite
-from asdcore.basics.table_files import read_parquet
+from asdcore.basics.table_files import read_foreign_parquet
 from asdcore.errors import DataError
 
 Floats = NDArray[np.float32]
@@ -171,7 +171,7 @@ def _width(array: Floats) -> tuple[int, ...]:
 
 def _from_parquet(table: Path) -> Vectors:
     try:
-        frame = read_parquet(table)
+        frame = read_foreign_parquet(table)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             f"{table} cannot be read as Parquet ({str(error).splitlines()[0]}). Allowed is {HOW}."

@@ -16,6 +16,7 @@ from asdcore.basics.table_files import (
     parquet_metadata,
     parquet_schema,
     read_csv,
+    read_foreign_parquet,
     read_parquet,
     write_csv,
     write_parquet,

@@ -27,3 +27,9 @@ def test_frames_of_a_length_that_is_not_whole_are_refused_when_they_are_built(ki
     name = {"encoder": "logmel", "view": "spectral_subtraction"}[kind]
     with pytest.raises(PluginError, match=r"hop must be a whole number .*, got 256\.0"):
         build(kind, name, {"hop": 256.0})
+
+
+@pytest.mark.parametrize(("kind", "name"), [("encoder", "logmel"), ("encoder", "melspec"), ("view", "wiener")])
+def test_more_bands_than_any_spectrum_has_are_refused_when_they_are_built(kind, name):
+    with pytest.raises(PluginError, match="at most 16384"):
+        build(kind, name, {"n_mels": 10**9})

@@ -378,7 +378,13 @@ def test_each_clip_is_opened_once_and_only_pinned_plugins_are_touched(world, inf
     assert {row["plugin"] for row in manifest.predicate["plugins"]} <= touched
     assert {one for one in touched if not one.endswith("__init__")} <= {module_of(one, Path()) for one in sources}
     assert not [path for _, path in opened if path.startswith(str(site))]
-    assert contents(tmp_path / "out") == contents(inferred.folder)
+    after, before = contents(tmp_path / "out"), contents(inferred.folder)
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name]] == [RUN_FILE]
+    new, old = load_run(tmp_path / "out").meaning, load_run(inferred.folder).meaning
+    (note,) = [note for note in new["notes"] if note not in old["notes"]]
+    assert note.startswith("1 recording set aside (such as fan/supplemental/noise.wav)")
+    assert {**new, "notes": None} == {**old, "notes": None}
 
 
 def module_of(path: Path, top: Path) -> str:

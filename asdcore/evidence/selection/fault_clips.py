@@ -18,7 +18,7 @@ import polars as pl
 
 from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import part_of, recording_path
-from asdcore.basics.table_files import read_csv, read_parquet
+from asdcore.basics.table_files import read_csv, read_foreign_parquet
 from asdcore.data.clip_index.same_sound import sharing
 from asdcore.data.clip_index.windows import windows_of
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
@@ -158,7 +158,7 @@ def _sounds(folder: Path) -> Iterator[Path]:
 
 def _of_table(table: Path) -> list[Row]:
     try:
-        frame = read_parquet(table) if table.suffix == ".parquet" else read_csv(table, infer_schema=False)
+        frame = read_foreign_parquet(table) if table.suffix == ".parquet" else read_csv(table, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{table} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "

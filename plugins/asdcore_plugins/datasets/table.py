@@ -19,6 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
@@ -204,10 +206,12 @@ def _table(root: Path) -> pl.DataFrame:
             with file.open("rb") as opened:  # of a path polars would take ~ and [1] for more than a name
                 table = pl.read_csv(opened, infer_schema=False, separator=_separator(file), encoding="utf8")
         else:
+            # Of some damaged pages polars asks for all memory there is, which ends the process.
+            list(pq.ParquetFile(file).iter_batches())
             with file.open("rb") as opened:
                 table = pl.read_parquet(opened)
         table = table.rename({name: name.strip().lower() for name in table.columns})
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = (file.suffix == ".csv" and _long_row(file)) or str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
     allowed = (*NEEDED, *OPTIONAL)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asdcore import DataError, OnnxValue
 from asdcore_plugins.nn.as_onnx.spectra import count
 from asdcore_plugins.nn.as_onnx.stft import percentile_to_onnx, spectra_to_onnx, waveform_to_onnx
-from asdcore_plugins.nn.front_ends.mel import MelSums, slaney_bank
+from asdcore_plugins.nn.front_ends.mel import MOST, MelSums, slaney_bank
 from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.nn.front_ends.spooled_mels import LEAST, SpooledMels
 from asdcore_plugins.nn.front_ends.stft import power
@@ -86,8 +86,8 @@ class Wiener(SpectralView):
                 "beta must be 0 or more, alpha above 0, floor above 0 and at most 1, percentile from 0 to 100, got "
                 f"beta={beta}, alpha={alpha}, floor={floor}, percentile={percentile}"
             )
-        if n_mels < 2:
-            raise ValueError(f"n_mels must be at least 2, got {n_mels}")
+        if not 2 <= n_mels <= MOST:
+            raise ValueError(f"n_mels must be at least 2 and at most {MOST}, got {n_mels}")
         self._beta, self._alpha, self._floor, self._percentile = beta, alpha, floor, percentile
         self._n_mels = n_mels
         super().__init__(n_fft, hop)

@@ -123,5 +123,5 @@ def test_bad_parameters(parameters):
 
 
 def test_one_band_is_refused():
-    with pytest.raises(asdcore.PluginError, match="n_mels must be at least 2, got 1"):
+    with pytest.raises(asdcore.PluginError, match="n_mels must be at least 2 and at most 16384, got 1"):
         asdcore.load_view("wiener", n_mels=1)

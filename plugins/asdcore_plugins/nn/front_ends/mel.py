@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+MOST = 1 << 14
+"""Bands of a filter bank at most: more than any FFT has frequencies for, and a bank of them takes all memory."""
+
 
 @functools.cache
 def kaldi_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: float) -> Floats:
@@ -114,6 +117,8 @@ _STEP, _KNEE, _LOG_STEP = 200.0 / 3.0, 15.0, math.log(6.4) / 27.0
 
 def _corners(to_mel: Callable[[float], float], sample_rate: int, n_mels: int, low: float, high: float) -> list[float]:
     """Return the n_mels + 2 corners of bands that overlap by half, evenly spaced in mel."""
+    if n_mels > MOST:
+        raise ValueError(f"{n_mels} mel bands are not possible: give at most {MOST}")
     if n_mels < 1 or not 0.0 <= low < high <= sample_rate / 2.0:
         raise ValueError(
             f"{n_mels} mel bands from {low} to {high} Hz are not possible: give at least one band, and limits from "
