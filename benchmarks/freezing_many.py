@@ -2,7 +2,7 @@
 
 Two sizes of a set of tiny recordings give the cost of one clip more; what a million take is extrapolated from it, said
 as such. Features are made up. This build does here what it does with many more clips: it lists recordings in shards,
-and reads and holds tables in portions, of 2,000 and 1,000 rows instead of 65,536 and 4,096.
+and reads and holds tables in portions, of 2,000 and 1,000 rows instead of 16,384 and 4,096.
 """
 
 from __future__ import annotations

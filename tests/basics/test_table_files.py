@@ -92,6 +92,19 @@ def test_what_makes_polars_panic_is_an_error_like_any_other(tmp_path, monkeypatc
         read_parquet(tmp_path / "x")
 
 
+def test_polars_gets_a_table_of_others_only_if_pyarrow_can_read_it(tmp_path, monkeypatch):
+    """Of some damage polars asks for all memory there is, which ends the process; pyarrow refuses it."""
+    frame = pl.DataFrame({"clip": [f"{i}.wav" for i in range(400)]})
+    write_parquet(frame, tmp_path / "whole")
+    assert read_foreign_parquet(tmp_path / "whole").equals(frame)
+    content = (tmp_path / "whole").read_bytes()
+    monkeypatch.setattr(pl, "read_parquet", lambda *_, **__: pytest.fail("polars was asked"))
+    for damaged in (b"", b"no table", content[:-9], content[: len(content) // 2]):
+        (tmp_path / "damaged").write_bytes(damaged)
+        with pytest.raises(pl.exceptions.PolarsError):
+            read_foreign_parquet(tmp_path / "damaged")
+
+
 def test_nobody_gives_polars_a_path():
     """Calls of polars that read or write files stand in one module, or have a file that is open."""
     calls = []

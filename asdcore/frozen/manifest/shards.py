@@ -1,6 +1,6 @@
 """The recordings of a large manifest, in files beside it: memory stays flat however many there are.
 
-With more than :data:`MANY` recordings a manifest lists them in shards, tables of at most :data:`ROWS` recordings each:
+With more than :data:`MANY` recordings a manifest lists them in shards, tables of :data:`ROWS` recordings each:
 
     NAME.json.shards/<SHA-256 of the file>.parquet      name, size, sha256 and part of each recording, sorted by name
 
@@ -32,8 +32,11 @@ from asdcore.store.ordered_tables import in_portions
 MANY = 20_000
 """A manifest of more recordings has shards."""
 
-ROWS = 1 << 16
-"""Recordings in a shard at most."""
+ROWS = 1 << 14
+"""Recordings in a shard that is written."""
+
+MOST = 1 << 16
+"""Recordings in a shard that is read at most."""
 
 LARGEST = 1 << 28
 """Bytes: no shard comes near it, even if every name is as long as a path may be, and nothing larger is read."""
@@ -190,7 +193,7 @@ def listed(rows: Any, manifest: Path) -> Shards:
         texts = (shard.sha256, shard.first, shard.last)
         if not all(isinstance(text, str) for text in texts) or not _HEX.fullmatch(shard.sha256):
             raise ValueError("a shard has no digest or no names")
-        if type(shard.subjects) is not int or not 1 <= shard.subjects <= ROWS or not last < shard.first <= shard.last:
+        if type(shard.subjects) is not int or not 1 <= shard.subjects <= MOST or not last < shard.first <= shard.last:
             raise ValueError(f"the shard {shard.sha256[:12]}... is listed twice, out of order, or of no size")
         last = shard.last
     return Shards(manifest, shards)
