@@ -1,8 +1,8 @@
 """Turns the numbers that an MDF file holds of a channel into its unit, in float64.
 
 asammdf (8.8.28) computes rational and algebraic conversions in the integers of the file: a square that passes their
-range becomes negative. A formula that numexpr does not read it hands to SymPy, which reads text as Python, and where
-SymPy is not installed it returns the integers themselves. So formulas are evaluated here, by numexpr alone, or refused.
+range becomes negative. Of a formula that numexpr does not read, it returns what SymPy makes of the integers, or the
+integers themselves where SymPy is not installed. So formulas are evaluated here, by numexpr alone, or refused.
 """
 
 from __future__ import annotations
