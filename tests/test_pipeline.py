@@ -18,7 +18,15 @@ import soundfile
 import asdcore
 from asdcore.contract import plugins as plugins_module
 from asdcore.contract.plugins import Component
-from asdcore.errors import AsdcoreError, DataError, DatasetError, EvaluationError, PluginError, StoreError
+from asdcore.errors import (
+    AsdcoreError,
+    DataError,
+    DatasetError,
+    EvaluationError,
+    PluginError,
+    PortfolioError,
+    StoreError,
+)
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import Silent
 from asdcore.runs.folder import TABLES
@@ -383,7 +391,9 @@ def test_a_run_may_go_into_the_current_folder(dataset, simple, tmp_path, monkeyp
 
 def test_weights_too_large_to_add_are_refused(dataset, fused, tmp_path):
     fused.write_text(fused.read_text().replace("near_knn = 0.5", "near_knn = 1e308"))
-    with pytest.raises(DataError, match="system 'plain'.* scores are not finite. Choose smaller weights"):
+    with pytest.raises(
+        PortfolioError, match=r"systems.plain.weights: a weight is 1e\+308; 0 and 1e-100 to 1e\+100 are"
+    ):
         asdcore.run(fused, dataset, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable
@@ -23,6 +24,9 @@ from asdcore.last_threads import end_in_time, say
 HANDED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
 
 KEPT = "What was finished is kept: the same command goes on from there."
+
+SOON = 0.2
+"""Seconds in which a process notes a signal, even a busy one."""
 
 PR_SET_PDEATHSIG = 1
 """Of ``sys/prctl.h``: the signal that this process gets when its parent ends."""
@@ -39,6 +43,7 @@ def supervised(work: Callable[[], None]) -> int:
     """Do work in a child process, and return the exit code for this one; in the child it ends as the work does."""
     open_closed()  # or a file of ours would get the number of a closed stream
     doing, done = os.memfd_create("doing"), os.memfd_create("done")
+    heard, hears = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     watched = {number for number in HANDED_ON if signal.getsignal(number) != signal.SIG_IGN} | {signal.SIGCHLD}
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
@@ -46,10 +51,11 @@ def supervised(work: Callable[[], None]) -> int:
     child = os.fork()
     if not child:
         _end_with(parent)
+        signal.set_wakeup_fd(hears, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         under_way.write_to(doing)
         return _worked(work, done)
-    code, handed_on = _awaited(child, watched)
+    code, handed_on = _awaited(child, watched, heard)
     if os.pread(done, len(_DONE), 0) == _DONE:
         return _after_its_work(code, int(os.pread(done, 8, len(_DONE))))
     if code < 0 and -code in handed_on:
@@ -74,22 +80,34 @@ def _worked(work: Callable[[], None], done: int) -> int:
     return number
 
 
-def _awaited(child: int, watched: set[signal.Signals]) -> tuple[int, set[int]]:
-    """Wait for a child, and hand it the signals that are sent to this process.
+def _awaited(child: int, watched: set[signal.Signals], heard: int) -> tuple[int, set[int]]:
+    """Wait for a child, and hand it the signals that are sent to this process alone.
 
-    Returns its exit code, negative for a signal, and the signals handed on.
+    heard : where the child notes each signal that it gets. Returns its exit code, negative for a signal, and the
+    signals that it got.
     """
-    handed_on: set[int] = set()
+    passed: set[int] = set()
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return os.waitstatus_to_exitcode(status), handed_on
+            return os.waitstatus_to_exitcode(status), passed
         signalled = signal.sigwaitinfo(watched)
-        # What the terminal sends, by the kernel, the child has got too.
-        if signalled.si_signo != signal.SIGCHLD:
-            handed_on.add(signalled.si_signo)
-            if signalled.si_code <= 0:
-                os.kill(child, signalled.si_signo)
+        if signalled.si_signo == signal.SIGCHLD:
+            continue
+        passed.add(signalled.si_signo)
+        # What a terminal sends, by the kernel, and what is sent to all of a group, the child has got too. If it got an
+        # interrupt twice, the second would interrupt what the first makes it clear away.
+        if not _has_got(heard, signalled.si_signo) and signalled.si_code <= 0:
+            os.kill(child, signalled.si_signo)
+            _has_got(heard, signalled.si_signo)
+
+
+def _has_got(heard: int, number: int) -> bool:
+    """Whether a child notes a signal at once; of those that end it at once it notes nothing."""
+    noted = b""
+    while number not in noted and select.select([heard], [], [], SOON)[0]:
+        noted = os.read(heard, 1 << 12)
+    return number in noted
 
 
 def _after_its_work(code: int, number: int) -> int:

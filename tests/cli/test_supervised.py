@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -28,9 +29,9 @@ PLUGIN = "with located('fan/a.wav'), blamed('view', 'theirs'): {}"
 SAYS_SO = "print('at work', os.getpid(), flush=True); time.sleep(60)"
 
 
-def started(body):
-    code = START.format(body)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(body, **options):
+    code, pipe = START.format(body), subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True, **options)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,20 @@ def test_an_interrupt_reaches_the_work_once_and_its_exit_code_counts():
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "once\n", "")
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+@pytest.mark.parametrize("to_all", [True, False])
+def test_interrupts_reach_the_work_as_often_as_they_are_sent(sent, to_all):
+    """Whether they are sent to the command alone or to its group, as a script and Ctrl-C do."""
+    body = "got = []; signal.signal(signal.SIGINT, lambda *_: got.append(1)); print('at work', flush=True); "
+    with started(body + f"time.sleep({sent}); print(len(got))", start_new_session=True) as process:
+        process.stdout.readline()
+        for _ in range(sent):
+            (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
+            time.sleep(0.6)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, f"{sent}\n", "")
 
 
 def test_a_signal_that_was_ignored_stays_so():

@@ -191,4 +191,5 @@ def test_an_alarm_that_has_not_ended_is_told(home, tmp_path):
     whole, _ = soundfile.read(home / "night.wav")
     soundfile.write(tmp_path / "a.wav", whole[: 5 * RATE], RATE)
     for told in ("10 windows, 1 alarm, alarm 1 goes on", "Going on after 10 windows in .*, alarm 1 goes on"):
-        assert re.search(told, monitor(home / "pump.asd", tmp_path / "a.wav").stderr)
+        said = monitor(home / "pump.asd", tmp_path / "a.wav").stderr
+        assert re.search(told, said), said

@@ -134,8 +134,8 @@ def _listen(
         with single_threaded():  # once, not for every window
             for event in under_way.listen(place):
                 _print(event)
-        count = f"{under_way.windows_now} windows" if under_way.windows_now else "Nothing new, 0 windows"
-        typer.echo(f"{count}, {under_way.begun_now} alarms{_going_on(under_way)}: {file}", err=True)
+        count = _count(under_way.windows_now, "window") if under_way.windows_now else "Nothing new, 0 windows"
+        typer.echo(f"{count}, {_count(under_way.begun_now, 'alarm')}{_going_on(under_way)}: {file}", err=True)
     except DataError:
         journal.discard()  # what cannot be heard leaves no log behind
         raise
@@ -227,7 +227,7 @@ def _tell(asked: Settings, under_way: Monitor, log: Path) -> None:
         err=True,
     )
     if under_way.past.count:
-        typer.echo(f"Going on after {under_way.past.count} windows in {log}{_going_on(under_way)}.", err=True)
+        typer.echo(f"Going on after {_count(under_way.past.count, 'window')} in {log}{_going_on(under_way)}.", err=True)
 
 
 def _print(event: dict[str, Any]) -> None:
