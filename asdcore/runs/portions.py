@@ -67,7 +67,7 @@ class TablePortions:
 
         Raises StoreError if its file is another than the one whose digest was taken.
         """
-        if name not in self._written:
+        if name not in self._written and name not in vars(self.run):
             self.digest(name)
         if name in vars(self.run):
             yield from getattr(self.run, name).sort(TABLES[name].key).iter_slices(ordered_tables.PORTION)
