@@ -93,7 +93,7 @@ def test_monitor_refuses_as_detect_does_unless_the_unit_of_what_does_not_say_it_
     asked = ("monitor", own / "own.asd", own / "data" / "8.wav", "--log")
     with pytest.raises(DataError, match=UNKNOWN):
         CliRunner().invoke(app, [*map(str, asked), str(tmp_path / "a")], catch_exceptions=False)
-    assert "1 windows" in said(*asked, tmp_path / "b", "--unit", "g")
+    assert "1 window," in said(*asked, tmp_path / "b", "--unit", "g")
 
 
 def test_infer_refuses_test_clips_in_another_unit(own, tmp_path):
