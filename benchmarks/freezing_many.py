@@ -2,7 +2,7 @@
 
 Two sizes of a set of tiny recordings give the cost of one clip more; what a million take is extrapolated from it, said
 as such. Features are made up. This build does here what it does with many more clips: it lists recordings in shards,
-and reads and holds tables in portions, of 2,000 and 1,000 rows instead of 16,384 and 4,096.
+of 4,000 instead of 16,384, and tables hold 4,000 rows together instead of 65,536.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from figures import show
 from inferring import BEFORE, CHECKOUT
 from tiny_recordings import write_machines
 
-SIZES, CLIPS, WANTED = (4, 16), 1000, 1_000_000
+SIZES, CLIPS, WANTED = (16, 48), 1000, 1_000_000
 """Machines in either set, clips of each, and the clips that are extrapolated to."""
 
 MEMORY = 0.2
 """What memory may grow by, over what it grew by: what is left are 40 bytes a clip, and the manifest itself."""
 
-ROWS = 2000
+ROWS = 4000
 """Rows that a table holds together here."""
 
 STAGE_COSTS = Path(__file__).with_name("stage_costs.py")
@@ -31,9 +31,7 @@ import resource, sys, time
 import asdcore
 try:
     from asdcore.frozen.manifest import shards
-    from asdcore.store import ordered_tables
-    shards.MANY, shards.ROWS = 500, 2000
-    ordered_tables.PORTION = 1000
+    shards.MANY, shards.ROWS = 500, 4000
 except ImportError:
     pass
 command, run, manifest = sys.argv[1:]
