@@ -21,7 +21,7 @@ from asdcore.store.disk.shared_disk import is_regular
 from asdcore.store.tables import Dtype, Table, stored_digest
 
 PORTION = 1 << 12
-"""Rows of a portion: with four times as many, a freeze of 256,000 clips takes 80 MB more and no less time."""
+"""Rows of a portion. To check the tables of 256,000 clips takes 2.5 s and 212 MB; with 1 << 14, 1.5 s and 260 MB."""
 
 
 def ordered_digest(table: Table, path: Path) -> str | None:
