@@ -41,8 +41,8 @@ def f1_ev(scores: ArrayLike, labels: ArrayLike, bounded: bool = False) -> float:
     References
     ----------
     K. Wilkinghoff and K. Imoto, "F1-EV score: measuring the likelihood of estimating a good decision threshold for
-    semi-supervised anomaly detection", arXiv 2312.09143, 2023. The bounds are those of the authors' code, whose sum over
-    scores is this mean exactly: between two scores F1 does not change.
+    semi-supervised anomaly detection", arXiv 2312.09143, 2023. The bounds are those of the authors' code, whose sum
+    over scores is this mean exactly: between two scores F1 does not change.
 
     Examples
     --------

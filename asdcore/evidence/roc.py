@@ -186,7 +186,14 @@ def _check_max_fpr(max_fpr: float) -> None:
 
 
 def two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n_clips,), (n_clips,) -> the sorted scores of the normals and of the anomalies."""
+    """(n_clips,), (n_clips,) -> the sorted scores of the normals and of the anomalies.
+
+    Examples
+    --------
+    >>> normals, anomalies = two_classes([3.0, 2.0, 1.0], [0, 1, 0])
+    >>> normals.tolist(), anomalies.tolist()
+    ([1.0, 3.0], [2.0])
+    """
     values, anomalous = finite(scores), zeros_and_ones(labels, "labels")
     check_lengths(scores=values, labels=anomalous)
     normals, anomalies = np.sort(values[~anomalous]), np.sort(values[anomalous])

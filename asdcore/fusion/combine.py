@@ -73,7 +73,7 @@ def median(normals: Normals) -> Fuse:
 
 
 def trimmed_mean(normals: Normals, share: float = 0.2) -> Fuse:
-    """The mean phi without the ``share`` largest and the ``share`` smallest of the branches (Tukey and McLaughlin 1963).
+    """The mean phi without the ``share`` largest and smallest of the branches (Tukey and McLaughlin 1963).
 
     Of k branches ``share`` k are left out at either end, rounded down: one branch that goes astray does no harm, and
     more than one still counts. Without any to leave out it would be a mean, and is refused.

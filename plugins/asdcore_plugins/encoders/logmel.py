@@ -45,8 +45,8 @@ class LogMel(BlockEncoder):
     log : bool
         False gives the ``power``-th root of the mel spectrum instead: an amplitude.
     scale : str
-        Where bands lie evenly: "slaney", the mel scale, or "linear", in Hz. Mel bands are the wider the higher they lie,
-        so a fault at high frequencies fills a small part of one; bands that are evenly spaced in Hz hear all
+        Where bands lie evenly: "slaney", the mel scale, or "linear", in Hz. Mel bands are the wider the higher they
+        lie, so a fault at high frequencies fills a small part of one; bands that are evenly spaced in Hz hear all
         frequencies alike.
 
     References

@@ -1,7 +1,7 @@
 """Mel filter banks: triangles over the bins of an FFT, as float64 arrays (n_mels, n_fft // 2 + 1).
 
-Three definitions of mel banks are in use. They differ in the scale on which the corners lie evenly, in the axis on which the flanks
-of a triangle are straight, and in its height:
+Three definitions of mel banks are in use. They differ in the scale on which the corners lie evenly, in the axis on
+which the flanks of a triangle are straight, and in its height:
 
 * :func:`kaldi_bank`: corners even and flanks straight on the HTK mel scale, height 1 (Kaldi's ``mel-computations``);
 * :func:`htk_bank`: corners even on the HTK mel scale, flanks straight in Hz, height 1 (torchaudio's ``htk``, no norm);
