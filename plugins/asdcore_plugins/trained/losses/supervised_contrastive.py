@@ -29,8 +29,8 @@ class SupervisedContrastive(Loss):
     temperature : float
         Above 0. The smaller, the more the nearest of the others count.
     classification : float
-        What an ``arcface`` of the same embeddings counts, whose centres are trained: classes are then learnt in the same
-        stage, as arXiv 2509.13853 does it, whose head and labels of mixtures are not here. 0 leaves it out.
+        What an ``arcface`` of the same embeddings counts, whose centres are trained: classes are then learnt in the
+        same stage, as in arXiv 2509.13853, whose head and labels of mixtures are not here. 0 leaves it out.
     scale, margin : float
         Of that ``arcface``.
 
