@@ -24,7 +24,7 @@ RESCALE: dict[str, object] = {"k": 4, "root": True}
 """What ASDKit calls rescaling."""
 
 MOST = 2.0
-"""What is promised over knn. ``kde`` needs double precision, and keeps to it by a compiled loop (extra ``compiled``)."""
+"""What is promised over knn. ``kde`` needs double precision, and keeps it by a compiled loop (extra ``compiled``)."""
 
 OFTEN = 32
 """Clips that are scored before any is measured: enough for what is compiled when it has become worth it."""

@@ -21,6 +21,7 @@ from asdcore import last_threads
 from asdcore.cli.supervised import supervised
 from asdcore.errors import blamed, located
 last_threads.PATIENCE = 0.2
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, for tests as well
 def work():
     {}
 sys.exit(supervised(work))
