@@ -40,18 +40,8 @@ def import_(
     """
     from asdcore.exchange.imported import ENCODER, import_features
 
-    imported = import_features(
-        table,
-        name,
-        version=version,
-        source=source,
-        licence=licence,
-        data=data,
-        task=task,
-        store=store,
-        seconds=seconds,
-        hop=hop,
-    )
+    about = {"version": version, "source": source, "licence": licence}
+    imported = import_features(table, name, data=data, task=task, store=store, seconds=seconds, hop=hop, **about)
     if as_json:
         print_json({**asdict(imported), "path": str(imported.path)})
         return

@@ -71,6 +71,7 @@ def show_evaluation(result: Evaluation) -> None:
         if sure.machines:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
         lines += NO_WIDTH if _lacks_width(result) else []
+        lines += [textwrap.fill(f"note: {line}", WIDTH) for line in sure.notes]
     if len(trials) > 1:
         lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
     lines += [f"note: {line}" for line in result.not_judged]
@@ -89,6 +90,9 @@ def show_comparison(comparison: Comparison) -> None:
     of = f"Official scores of DCASE {year}" if year else "Mean scores of your own recordings"
     typer.echo(f"{of} in percent, and their differences in points, with 95 % intervals.\n")
     _print(_officials(comparison.evaluation))
+    sure = comparison.evaluation.uncertainty
+    for line in sure.notes if sure else ():
+        typer.echo(textwrap.fill(f"note: {line}", WIDTH) + "\n")
     trials = any(isinstance(pair, TrialDifference) for pair in comparison.differences)
     table = _table("first", "second")
     for heading in ("difference", *(["SD"] if trials else []), "p", "p, Holm", "detectable"):
