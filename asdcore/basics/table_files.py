@@ -47,7 +47,7 @@ def told_of_damage() -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, UnicodeDecodeError, pl.exceptions.PanicException) as error:
-        raise pl.exceptions.ComputeError(str(error)) from None
+        raise pl.exceptions.ComputeError(str(error).rstrip(".")) from None  # it becomes part of a sentence
 
 
 def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:

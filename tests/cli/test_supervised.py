@@ -21,7 +21,6 @@ from asdcore import last_threads
 from asdcore.cli.supervised import supervised
 from asdcore.errors import blamed, located
 last_threads.PATIENCE = 0.2
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, for tests as well
 def work():
     {}
 sys.exit(supervised(work))
@@ -78,7 +77,8 @@ def test_a_command_ends_with_its_exit_code_and_what_ends_it_is_said(body, code, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_to_the_command_ends_its_work_and_is_how_it_ended(number):
-    with started(SAYS_SO) as process:
+    # Under nohup, tests ignore SIGHUP, and so would what they start.
+    with started(SAYS_SO, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
         worker = int(process.stdout.readline().split()[-1])
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
