@@ -45,11 +45,20 @@ class _LeftOut(_Part):
     domains: dict[str, _Domain]
 
 
+class _Levels(_Part):
+    machine: str
+    section: str
+    clips: Annotated[int, Field(ge=1)]
+    softest: float
+    loudest: float
+
+
 class _Run(_Part):
     task: str
     device: str
     features: dict[str, str] = {}
     out_of_fold: list[_LeftOut] = []
+    levels: list[_Levels] = []
 
 
 class _Plugin(_Part):
