@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import soundfile
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 
 import asdcore
 from asdcore.cli import app
+from asdcore.runs.record import check_record
+from asdcore.store.digests.sealed_json import FIELD, seal, unsealed
+from asdcore.store.disk.atomic import json_text
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,31 @@ def test_an_inference_says_that_recordings_are_softer_than_what_was_learnt(softe
     (note,) = notes_on_gain(run.about["notes"])
     assert note.startswith("fan section 00: 4 test clips have, as their median,")
     assert "below the softest of" in note
+
+
+def test_a_run_of_an_earlier_asdcore_has_no_levels_and_serves_as_before(softer):
+    shutil.copytree(softer / "run", softer / "earlier")
+    about = json.loads((softer / "earlier" / "run.json").read_text())
+    del about["levels"]
+    (softer / "earlier" / "run.json").write_bytes(seal(json_text({**about, FIELD: unsealed()}).encode()))
+    manifest = softer / "earlier.json"
+    asdcore.freeze(asdcore.load_run(softer / "earlier"), manifest)
+    assert asdcore.verify(manifest).passed
+    run = asdcore.infer(manifest, softer / "new", softer / "earlier-inference")
+    assert notes_on_gain(run.about["notes"]) == []
+    asdcore.export(manifest, softer / "earlier.asd")
+    clip = str(next((softer / "new" / "fan" / "test").glob("*.wav")))
+    told = CliRunner().invoke(app, ["detect", str(softer / "earlier.asd"), "--machine", "fan", clip])
+    assert told.exit_code == 0
+    assert notes_on_gain(told.stderr.splitlines()) == []
+
+
+@pytest.mark.parametrize("level", [None, "loud", float("inf")])
+def test_a_level_that_is_no_number_is_refused_with_the_record(softer, level):
+    about = json.loads((softer / "run" / "run.json").read_text())
+    about["levels"][0]["loudest"] = level
+    with pytest.raises(ValueError, match="loudest"):
+        check_record(about, about["schema"], set(about["tables"]))
 
 
 def test_detect_says_so_once(softer):

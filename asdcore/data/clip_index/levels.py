@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from asdcore.basics.digits import fixed
+from asdcore.basics.recording_parts import recording_name
 
 FAR = 6.0
 """dB beyond the softest or the loudest train normal, twice or half its amplitude, from which on it is told."""
@@ -34,7 +35,8 @@ def levels_of(clips: pl.DataFrame, levels: Mapping[str, float]) -> list[dict[str
     clips : polars.DataFrame
         The clip index.
     levels : mapping of str to float
-        {clip: its level in dB of full scale}, of clips of which it is known.
+        {clip: its level in dB of full scale}, of clips of which it is known. A window without one has that of its
+        recording.
 
     Returns
     -------
@@ -50,8 +52,8 @@ def levels_of(clips: pl.DataFrame, levels: Mapping[str, float]) -> list[dict[str
     rows = []
     train = clips.filter(pl.col("split") == "train")
     for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
-        if known := [levels[clip] for clip in cell["clip"] if clip in levels]:
-            figures = (len(known), min(known), round(median(known), 2), max(known))
+        if normals := _levels(cell["clip"], levels):
+            figures = (len(normals), min(normals), round(median(normals), 2), max(normals))
             rows.append({"machine": machine, "section": section, **dict(zip(LEVELS, figures, strict=True))})
     return rows
 
@@ -66,14 +68,14 @@ def remarks_on_levels(
     clips : polars.DataFrame
         The clip index.
     levels : mapping of str to float
-        {test clip: its level in dB of full scale}.
+        {clip: its level in dB of full scale}, as of :func:`levels_of`.
     normal : iterable of mapping
         Of train normals, as :func:`levels_of` returns it.
     """
     ranges = {(row["machine"], row["section"]): row for row in normal}
     test = clips.filter(pl.col("split") == "test")
     for (machine, section), cell in test.group_by("machine", "section", maintain_order=True):
-        heard = [levels[clip] for clip in cell["clip"] if clip in levels]
+        heard = _levels(cell["clip"], levels)
         normals = ranges.get((machine, section))
         if normals and (line := level_note(f"{machine} section {section}", "test clip", heard, normals)):
             yield line
@@ -103,3 +105,9 @@ def level_note(where: str, what: str, heard: list[float], normal: Mapping[str, A
         f"{where}: {of} {fixed(middle, 1)} dB of full scale, {beyond} of {normal['clips']} train clips "
         f"({fixed(normal['softest'], 1)} to {fixed(normal['loudest'], 1)} dB). {ASK}"
     )
+
+
+def _levels(clips: Iterable[str], levels: Mapping[str, float]) -> list[float]:
+    """Return the levels of those clips of which, or of whose recording, it is known."""
+    heard = (levels[clip] if clip in levels else levels.get(recording_name(clip)) for clip in clips)
+    return [level for level in heard if level is not None]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from asdcore.basics.parse import parse_json
+from asdcore.runs.record import Levels
 from asdcore.store.disk.atomic import json_text
 
 
@@ -45,20 +46,12 @@ class _LeftOut(_Part):
     domains: dict[str, _Domain]
 
 
-class _Levels(_Part):
-    machine: str
-    section: str
-    clips: Annotated[int, Field(ge=1)]
-    softest: float
-    loudest: float
-
-
 class _Run(_Part):
     task: str
     device: str
     features: dict[str, str] = {}
     out_of_fold: list[_LeftOut] = []
-    levels: list[_Levels] = []
+    levels: list[Levels] = []
 
 
 class _Plugin(_Part):

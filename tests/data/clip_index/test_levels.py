@@ -22,6 +22,13 @@ def test_the_range_of_train_normals_is_kept_and_unknown_levels_are_not():
     assert levels_of(clips, {}) == []
 
 
+def test_a_window_has_the_level_of_its_recording():
+    windows = ["fan/a.wav#t=0-10", "fan/a.wav#t=10-20"]
+    clips = pl.DataFrame({"clip": windows, "machine": "fan", "section": "00", "split": "train"})
+    (row,) = levels_of(clips, {"fan/a.wav": -25.0})
+    assert (row["clips"], row["softest"], row["loudest"]) == (2, -25.0, -25.0)
+
+
 @pytest.mark.parametrize(
     ("heard", "told"),
     [
