@@ -76,6 +76,8 @@ def explain_file(
     else:
         _check_file(file)
         detector = load_detector(path, public_key=public_key)
+        if why := detector.reading_misfit(file):
+            raise DataError(f"{file.name}: {why}")
     audio, facts = decode_new(file)
     if why := detector.known(machine, section).kind.misfit(facts.channels, facts.sample_rate, facts.unit):
         raise DataError(f"{file.name}: {why}")
