@@ -203,8 +203,8 @@ def test_normalizers(written_as_onnx, name, parameters, seed, score):
     scores = {reference: np.maximum(values, 1e-6) for reference, values in scores.items()}
     domain = np.array(["source"] * 200 + ["target"] * 100)
     normalizer = asdcore.load_normalizer(name, **parameters).fit(scores, domain)
-    references = list(scores)
-    run = written_as_onnx(lambda *clip: normalizer.to_onnx(dict(zip(references, clip, strict=True))), *[np.zeros(1)] * 3)
+    references, one_clip = list(scores), [np.zeros(1)] * len(scores)
+    run = written_as_onnx(lambda *clip: normalizer.to_onnx(dict(zip(references, clip, strict=True))), *one_clip)
     for value in (score, scores["pooled"][0], scores["source"].max(), scores["target"][250], scores["target"].min()):
         clip = {reference: np.array([value + i]) for i, reference in enumerate(references)}
         assert run(*clip.values()) == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)
