@@ -51,8 +51,8 @@ class EmbeddingResidual:
 
     Notes
     -----
-    Costs twice what the encoder costs. A long recording is read in blocks if the encoder does so; otherwise a clip may be
-    as long as that encoder allows. EAT's tokens are not cleaned up, as its own are by default: the clean-up bends
+    Costs twice what the encoder costs. A long recording is read in blocks if the encoder does so; otherwise a clip may
+    be as long as that encoder allows. EAT's tokens are not cleaned up, as its own are by default: the clean-up bends
     them, and what is subtracted would no longer be what both microphones have in common.
 
     References
