@@ -249,9 +249,9 @@ def _check_length(encoder: Any, seconds: float) -> None:
     longest = getattr(encoder, "longest", None)
     if longest is not None and seconds > longest:
         raise DataError(
-            f"pseudo labels: a train clip lasts {seconds:.0f} s. Encoder {encoder.name!r} hears a clip at once, and its "
-            f"memory allows {longest:.0f} s. With labels.pseudo.encoder = {{ name = {encoder.name!r}, window_seconds = "
-            "10 } it hears windows of 10 s; or --seconds 10 makes clips of its windows"
+            f"pseudo labels: a train clip lasts {seconds:.0f} s. Encoder {encoder.name!r} hears a clip at once, and "
+            f"its memory allows {longest:.0f} s. With labels.pseudo.encoder = {{ name = {encoder.name!r}, "
+            "window_seconds = 10 } it hears windows of 10 s; or --seconds 10 makes clips of its windows"
         )
 
 

@@ -130,10 +130,17 @@ def test_the_frozen_network_is_that_of_the_checkpoint_at_the_top(clips):
     assert found[8:] == ["a", "b"]
 
 
-@pytest.mark.parametrize("encoder", [LogMel(n_mels=16), MelSpec(n_mels=16), BEATs(BEATS, window_seconds=0.2)])
-def test_a_long_clip_is_encoded_in_blocks_to_the_same_feature(clips, monkeypatch, encoder):
-    # Some blocks, whose sizes are an encoder's own.
-    sound = np.random.default_rng(0).normal(size=40_000 if isinstance(encoder, BEATs) else 1_200_000)
+@pytest.mark.parametrize(
+    ("built", "n_samples"),  # several blocks, whose sizes are an encoder's own
+    [
+        (lambda: LogMel(n_mels=16), 1_200_000),
+        (lambda: MelSpec(n_mels=16), 1_200_000),
+        (lambda: BEATs(BEATS, window_seconds=0.2), 40_000),
+    ],
+    ids=["logmel", "melspec", "beats"],
+)
+def test_a_long_clip_is_encoded_in_blocks_to_the_same_feature(clips, monkeypatch, built, n_samples):
+    encoder, sound = built(), np.random.default_rng(0).normal(size=n_samples)
     clips.audio = lambda _: sound.astype(np.float32)
     whole = pseudo_labels._feature(encoder, clips, 0)
     monkeypatch.setattr(pseudo_labels, "LONG", 1000)
