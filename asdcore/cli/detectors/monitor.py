@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -101,6 +102,10 @@ def monitor(
         raise typer.Exit(FAILED)
 
 
+ROOM_S = 5.0
+"""Seconds after which a full disk is tried again."""
+
+
 class Judge(NamedTuple):
     """What judges: a detector, what it knows of the machine that is heard, and the system."""
 
@@ -127,7 +132,7 @@ def _listen(
     from asdcore.monitor.monitor import keep_folder
     from asdcore.monitor.setup import settings_written
 
-    journal = Journal(file, settings_written(*judge, asked))
+    journal = Journal(file, settings_written(*judge, asked), _wait_for_room if _is_patient(place) else None)
     try:
         kept = AudioKept(keep_folder(file), keep_audio)
         under_way = _monitor(judge, asked, journal, kept, unit=unit, says_why=says_why, show=show)
@@ -143,6 +148,18 @@ def _listen(
     finally:
         journal.close()
     return under_way.begun_now
+
+
+def _is_patient(source: Source) -> bool:
+    """Whether a source can wait: recordings of a folder that is watched stay there until they are heard."""
+    return not getattr(source, "once", True)
+
+
+def _wait_for_room(problem: str) -> None:
+    """Tell that the disk of the log is full, once, and wait a little."""
+    if problem:
+        _print({"event": "note", "text": f"{problem} The monitor hears nothing until there is room, then all that waits"})
+    time.sleep(ROOM_S)
 
 
 def _count(n: int, what: str) -> str:
