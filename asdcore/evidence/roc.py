@@ -168,7 +168,7 @@ def zeros_and_ones(values: ArrayLike, what: str) -> NDArray[np.bool_]:
     given = np.asarray(values)
     wrong = given[(given != 0) & (given != 1)]
     if wrong.size:
-        raise EvaluationError(f"The {what} hold {wrong.flat[0]!r}; allowed are the numbers 0 and 1.")
+        raise EvaluationError(f"The {what} hold {wrong.tolist()[0]!r}; allowed are the numbers 0 and 1.")
     return given.astype(bool)
 
 

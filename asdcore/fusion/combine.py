@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
@@ -84,7 +85,8 @@ def trimmed_mean(normals: Normals, share: float = 0.2) -> Fuse:
     if not 0 <= share < 0.5:
         raise PortfolioError(f"share must lie between 0 and 1 / 2, not at {share}.")
     if left_out == 0:
-        few = "give 1.0 to 3 branches or more" if n_branches < 3 else f"give a share of at least 1 / {n_branches}"
+        least = math.ceil(100 / n_branches) / 100
+        few = "give 1.0 to 3 branches or more" if n_branches < 3 else f"give a share of at least {least}"
         raise PortfolioError(f"share = {share} of {n_branches} branches leaves none out: {few}, or take fusion 'sum'.")
 
     def fuse(phi: Columns) -> Floats:

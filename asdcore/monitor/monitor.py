@@ -102,7 +102,7 @@ class Monitor:
             return
         if before:
             yield self._note(f"{recording.name} was replaced before all of it was heard; the new one is heard")
-        elif recording.sha256 and recording.name in self.past.digests.values():
+        elif recording.sha256 and recording.name in self.past.names:
             yield self._note(f"{recording.name} was replaced since it was heard; the new one is heard too")
         line = {"recording": recording.name, "sha256": recording.sha256}
         self.past.begin(line)

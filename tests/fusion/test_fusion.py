@@ -119,7 +119,7 @@ def test_one_branch_that_goes_astray_does_not_move_a_trimmed_mean():
         (
             EQUAL,
             0.2,
-            r"share = 0.2 of 3 branches leaves none out: give a share of at least 1 / 3, or take fusion 'sum'",
+            r"share = 0.2 of 3 branches leaves none out: give a share of at least 0.34, or take fusion 'sum'",
         ),
         ({"x": 1.0, "y": 1.0}, 0.4, "give 1.0 to 3 branches or more"),
         (EQUAL, 0.5, "share must lie between 0 and 1 / 2, not at 0.5"),

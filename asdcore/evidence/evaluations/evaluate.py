@@ -98,11 +98,13 @@ class Evaluation(Tabular):
 
         ``year`` is null for recordings of one's own, and their score is called ``mean_score``. ``ci95`` and, for each
         official cell, ``<cell>_ci95`` are [low, high], BCa; null if none was asked for. ``ci95_machines`` is the
-        interval of the score over other machines; null for a single machine, too.
+        interval of the score over other machines; null for a single machine, too. ``notes`` are on cells of so few
+        clips that their intervals are too narrow; the key is missing if there are none.
         """
         return {
             "year": self.year or None,
             **({"not_judged": list(self.not_judged)} if self.not_judged else {}),
+            **({"notes": list(self.uncertainty.notes)} if self.uncertainty and self.uncertainty.notes else {}),
             "systems": {
                 name: {
                     self.total: result.official_score,
