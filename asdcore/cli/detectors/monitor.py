@@ -12,7 +12,7 @@ import typer
 
 from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey
-from asdcore.cli.output.streams import write_answer
+from asdcore.cli.output.streams import is_answer_in_a_file, write_answer
 from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
@@ -49,6 +49,9 @@ Data = Annotated[
     Path | None, typer.Option(help="With --explain: folder of the recordings that were learnt from, to compare with.")
 ]
 ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
+
+ROOM_S = 5.0
+"""Seconds after which a full disk is tried again."""
 
 
 def monitor(
@@ -102,10 +105,6 @@ def monitor(
         raise typer.Exit(FAILED)
 
 
-ROOM_S = 5.0
-"""Seconds after which a full disk is tried again."""
-
-
 class Judge(NamedTuple):
     """What judges: a detector, what it knows of the machine that is heard, and the system."""
 
@@ -152,13 +151,18 @@ def _listen(
 
 def _is_patient(source: Source) -> bool:
     """Whether a source can wait: recordings of a folder that is watched stay there until they are heard."""
-    return not getattr(source, "once", True)
+    from asdcore.monitor.sources import Folder
+
+    return isinstance(source, Folder) and not source.once
 
 
 def _wait_for_room(problem: str) -> None:
     """Tell that the disk of the log is full, once, and wait a little."""
-    if problem:
-        _print({"event": "note", "text": f"{problem} The monitor hears nothing until there is room, then all that waits"})
+    text = f"{problem} Until there is room the monitor waits; recordings wait in their folder."
+    if problem and is_answer_in_a_file():  # perhaps on the same disk: what cannot be written there ends the command
+        typer.echo(f"note: {text}", err=True)
+    elif problem:
+        _print({"event": "note", "text": text})
     time.sleep(ROOM_S)
 
 
