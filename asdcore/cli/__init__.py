@@ -54,7 +54,7 @@ HELP = {"help": False}
 class TopGroup(TyperGroup):
     """The group of all commands. What it says of wrong use is no longer than a person can read."""
 
-    def make_context(self, *args: Any, **more: Any) -> typer.Context:
+    def make_context(self, *args: Any, **more: Any) -> Any:
         """Parse the options before the command."""
         with _usage_in_short():
             return super().make_context(*args, **more)
