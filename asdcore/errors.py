@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from asdcore.under_way import under_way
+from asdcore.processes.under_way import under_way
 
 
 class Interrupted(SystemExit):

@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 
 from asdcore.basics.cores import cores
 from asdcore.errors import AsdcoreError, plain_warnings
-from asdcore.last_threads import end_in_time
-from asdcore.under_way import read, sudden_end, under_way, write_to
+from asdcore.processes.last_threads import end_in_time
+from asdcore.processes.under_way import read, sudden_end, under_way, write_to
 
 MOST = 1000
 """Local processes: Python's pool asks the system for locks for each of them at once."""

@@ -76,7 +76,7 @@ def test_a_plugin_that_ends_its_worker_process_is_named_with_its_work(end, told)
 
 def test_workers_whose_plugin_leaves_a_thread_that_never_ends_are_ended(capfd):
     thread = "import threading\nthreading.Thread(target=threading.Event().wait, name='uploader').start()"
-    short = "import asdcore.last_threads\nasdcore.last_threads.PATIENCE = 0.1"
+    short = "import asdcore.processes.last_threads\nasdcore.processes.last_threads.PATIENCE = 0.1"
     with executor(2) as pool:
         assert list(run_jobs(pool, exec, [f"{short}\n{thread}"] * 4)) == [None] * 4
     assert "a plugin has left threads that go on (uploader), and should end them" in capfd.readouterr().err

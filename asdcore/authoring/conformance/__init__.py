@@ -47,7 +47,7 @@ from asdcore.authoring.conformance.restoring import restores
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
 from asdcore.errors import Interrupted, PluginError, did_you_mean
-from asdcore.under_way import under_way
+from asdcore.processes.under_way import under_way
 
 Make = str | Callable[[], Any]
 """A class, a factory without arguments, or the registered name of a component."""
