@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {
     "torch", "transformers", "numpy", "scipy", "scikit-learn", "pluggy", "pyarrow", "polars", "thop", "soundfile",
-    "soxr", "typer", "rich", "pydantic", "packaging", "pyyaml", "safetensors",
+    "soxr", "threadpoolctl", "typer", "rich", "pydantic", "packaging", "pyyaml", "safetensors",
 }  # fmt: skip
 UNWANTED = {"torchaudio", "torchvision", "torchcodec"}
 
