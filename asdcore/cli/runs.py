@@ -74,7 +74,6 @@ def demo(
     show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
     _forget(manifest)
-    typer.echo()
     print_lines(terminal.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(terminal.verification(verify(manifest, progress=shown)))
     missing = missing_libraries()
