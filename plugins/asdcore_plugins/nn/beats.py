@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
+from asdcore_plugins.nn.position_bias import PositionBias, attend
 from asdcore_plugins.nn.vit import Block, PatchEmbed
 
 EPS = 1e-5
@@ -42,29 +43,27 @@ class GatedAttention(nn.Module):
         self.grep_a = nn.Parameter(torch.empty(1, heads, 1, 1))
         self.relative_attention_bias = nn.Embedding(num_buckets, heads)
 
-    def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """(n_clips, tokens, dim), position bias (heads, tokens, tokens) -> (n_clips, tokens, dim)."""
+    def forward(self, x: Tensor, position: PositionBias) -> Tensor:
+        """(n_clips, tokens, dim) and the bias of every pair of tokens -> (n_clips, tokens, dim)."""
         q, k, v = (
             projected(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for projected in (self.q_proj, self.k_proj, self.v_proj)
         )
         a, b = self.grep_linear(q).unflatten(3, (2, 4)).sum(dim=4).sigmoid().chunk(2, dim=3)
         gate = a * (b * self.grep_a - 1.0) + 2.0
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=(gate * position).to(q.dtype))
+        mixed = attend(q, k, v, gate, position)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
 
 
-def buckets(tokens: int, num_buckets: int, max_distance: int) -> Tensor:
-    """Bucket of the distance from every query (row) to every key (column), as in T5: (tokens, tokens) int64.
+def buckets(offset: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """Bucket of each offset, the place of a key less that of its query, as in T5: int64 of the same shape.
 
     The upper half of the buckets is for keys after the query. A quarter holds one distance each, the next quarter
     logarithmically more up to ``max_distance``, and the last of them all that lie beyond.
     """
     half = num_buckets // 2
     exact = half // 2
-    place = torch.arange(tokens)
-    offset = place[None, :] - place[:, None]
     distance = offset.abs()
     # In float32, as the authors compute it: at the edge of a bucket the rounding decides. The logarithm alone is taken
     # in float64 and rounded: torch's float32 logarithm rounds differently on other processors.
@@ -111,9 +110,8 @@ class Beats(nn.Module):
         """Return the attention of every block, in order."""
         return [module for module in self.modules() if isinstance(module, GatedAttention)]
 
-    def position_bias(self, tokens: int) -> Tensor:
-        """(heads, tokens, tokens): all blocks share the bias of the first."""
+    def position_bias(self, tokens: int) -> PositionBias:
+        """Return the bias of every pair of so many tokens: all blocks share that of the first."""
         bias = self.attentions()[0].relative_attention_bias
-        index = buckets(tokens, bias.num_embeddings, self.max_distance).to(bias.weight.device)
-        pairs: Tensor = bias(index)
-        return pairs.permute(2, 0, 1)
+        offsets = torch.arange(1 - tokens, tokens, device=bias.weight.device)
+        return PositionBias(bias(buckets(offsets, bias.num_embeddings, self.max_distance)).T)

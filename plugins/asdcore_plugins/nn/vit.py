@@ -165,14 +165,15 @@ def hidden_states(
 ) -> dict[int | str, Tensor]:
     """What enters the first block (layer 0) or leaves block k (layer k); what leaves the last, for a layer with a name.
 
-    No block above the highest layer is run.
+    No block above the highest layer is run, and nothing that was not asked for is kept.
     """
     wanted = set(layers)
     highest = max(len(blocks) if isinstance(layer, str) else layer for layer in wanted)
-    hidden: dict[int | str, Tensor] = {0: x}
+    hidden: dict[int | str, Tensor] = {0: x} if 0 in wanted else {}
     for k in range(1, highest + 1):
         x = blocks[k - 1](x, *position)
-        hidden[k] = x
+        if k in wanted:
+            hidden[k] = x
     return {layer: x if isinstance(layer, str) else hidden[layer] for layer in wanted}
 
 
