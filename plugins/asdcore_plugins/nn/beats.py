@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from asdcore_plugins.nn.position_bias import PositionBias, attend
+from asdcore_plugins.nn.position_bias import QUERIES, PositionBias, attend
 from asdcore_plugins.nn.vit import Block, PatchEmbed
 
 EPS = 1e-5
@@ -88,10 +88,10 @@ class Beats(nn.Module):
         convolution = nn.Conv1d(dim, dim, self.taps, padding=self.taps // 2, groups=cfg["conv_pos_groups"])
         self.pos_conv = parametrizations.weight_norm(convolution, dim=2)
         self.norm = nn.LayerNorm(dim, EPS)
-        hidden, alpha = cfg["encoder_ffn_embed_dim"], (2.0 * depth) ** 0.25
+        self._hidden, alpha = int(cfg["encoder_ffn_embed_dim"]), (2.0 * depth) ** 0.25
         attentions = [GatedAttention(dim, heads, cfg["num_buckets"]) for _ in range(depth)]
         self.blocks = nn.ModuleList(
-            Block(attention, dim, hidden, eps=EPS, post_norm=True, alpha=alpha) for attention in attentions
+            Block(attention, dim, self._hidden, eps=EPS, post_norm=True, alpha=alpha) for attention in attentions
         )
 
     def normalized(self, fbank: Tensor) -> Tensor:
@@ -109,6 +109,16 @@ class Beats(nn.Module):
     def attentions(self) -> list[GatedAttention]:
         """Return the attention of every block, in order."""
         return [module for module in self.modules() if isinstance(module, GatedAttention)]
+
+    def numbers(self, frames: float, bands: int) -> float:
+        """Return how many numbers of a spectrogram's tokens are in memory together at the most.
+
+        Inside the MLP that is what its first map gives, before and after GELU, and some six times the token itself; in
+        attention, the position bias of some queries, before and after the gate.
+        """
+        high, wide = self.patch_embed.proj.kernel_size
+        dim, hidden = self.norm.normalized_shape[0], self._hidden
+        return frames / high * (bands // wide) * (2 * hidden + 6 * dim + 4 * QUERIES)
 
     def position_bias(self, tokens: int) -> PositionBias:
         """Return the bias of every pair of so many tokens: all blocks share that of the first."""

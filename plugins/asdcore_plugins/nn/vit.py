@@ -106,7 +106,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps)
         self.mlp = Mlp(dim, hidden)
 
-    def forward(self, x: Tensor, *position: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *position: Any) -> Tensor:
         """(n_clips, tokens, dim) -> the same shape; ``position`` goes to the attention."""
         if self.post_norm:
             x = self.norm1(self.alpha * x + self.attn(x, *position))
@@ -161,7 +161,7 @@ def prepended(special: Tensor, patches: Tensor) -> Tensor:
 
 
 def hidden_states(
-    x: Tensor, blocks: nn.ModuleList, layers: Iterable[int | str], *position: Tensor
+    x: Tensor, blocks: nn.ModuleList, layers: Iterable[int | str], *position: Any
 ) -> dict[int | str, Tensor]:
     """What enters the first block (layer 0) or leaves block k (layer k); what leaves the last, for a layer with a name.
 
