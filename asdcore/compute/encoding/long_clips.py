@@ -20,7 +20,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.durations import duration
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import built_encoder, knows_recordings
 from asdcore.compute.encoding.held_whole import Length, too_large, too_long
@@ -28,10 +27,10 @@ from asdcore.compute.encoding.requests import Array, Features, Output, Request
 from asdcore.contract.tokens import is_exact
 from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
-from asdcore.data.recordings.audio import HELD, AudioFacts, Resampler, decode_new, decoded_in_blocks
-from asdcore.data.recordings.sound_digest import SoundDigest
-from asdcore.data.recordings.still_channels import StillChannels
+from asdcore.data.recordings.audio import BLOCK, AudioFacts, Resampler, decode_new, decoded_in_blocks
+from asdcore.data.recordings.noticed_sound import NoticedSound
 from asdcore.errors import DataError, PluginError, blamed, located
+from asdcore.store.arrays_on_disk import InPortions
 from asdcore.store.disk.atomic import ELSEWHERE, disk_trouble
 
 AnyFloats = NDArray[np.floating[Any]]
@@ -60,16 +59,16 @@ def hear_long(
     with _temporary(*place) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
-            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            noticed = NoticedSound(facts.channels, facts.sample_rate)
             is_held = facts.sha256 in held
             why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
             if why:
                 raise DataError(f"{path.name}: {why}")
-            blocks = _noticed(blocks, channels, digest)
+            blocks = _noticed(blocks, noticed)
             # What is noticed must not depend on what a store holds.
             keys = () if is_held else {_key(request, device) for request in streamed}
             sounds = _spooled(blocks, facts.sample_rate, keys, folder, stack)
-        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        facts = replace(facts, **noticed.facts)
         if is_held:
             return facts, {}
         features: Features = {}
@@ -84,38 +83,44 @@ def hear_long(
     return facts, features
 
 
-def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> Array:
-    """Return the waveform of a long recording by a view at a sample rate, (n_samples,) or (2, n_samples) float32.
+@contextmanager
+def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> Iterator[InPortions]:
+    """Give the waveform of a long recording by a view at a sample rate, (n_samples,) or (2, n_samples) float32.
 
-    The recording is never in memory as a whole; its waveform is, and has the bits that it has of all of it at once.
+    Neither is ever in memory as a whole. Its bits are those that it has of all of the recording at once. It lies in a
+    file in the folder ``temporary`` and is gone at the end.
 
-    Raises DataError if the recording cannot be decoded, is not that of ``sha256``, or the waveform is too large.
+    Raises DataError if the recording cannot be decoded, or is not that of ``sha256``.
     """
     with _temporary(temporary, ELSEWHERE) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
             spool = _spooled(blocks, facts.sample_rate, [key], folder, stack)[key]
-        if (size := spool.size) > HELD:
-            raise DataError(
-                f"{path.name}: lasts {duration(facts.n_samples / facts.sample_rate)}. Training keeps its waveform: "
-                f"{size / 1e9:.2f} GB, and {HELD / 1e9:.2f} GB are allowed. --seconds 10 (or [windows] seconds = 10 in "
-                "the portfolio) makes clips of its windows."
-            )
-        return spool.read(0, len(spool))
+        yield InPortions(spool.shape, spool.portions())
 
 
 def in_blocks(request: Request, device: str | None) -> bool:
     """Whether a view and an encoder take a long recording block by block."""
-    reads = getattr(built_encoder(request, device), "encode_blocks", None) is not None
-    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
+    return _reads_blocks(request, built_encoder(request, device))
 
 
 def refused(request: Request, device: str | None, recording: Length) -> str:
     """Say why a view and an encoder are not given a recording, and what to type; "" if they are."""
-    if knows_recordings(request, device) or in_blocks(request, device):
+    if knows_recordings(request, device):
         return ""
-    seconds = recording.n_samples / recording.sample_rate
-    return too_long(request, built_encoder(request, device), seconds) or too_large(request, recording)
+    return refused_by(request, built_encoder(request, device), recording)
+
+
+def refused_by(request: Request, encoder: object, recording: Length) -> str:
+    """Say why a view and an encoder that is built, perhaps not yet trained, are not given a recording; "" if so."""
+    if _reads_blocks(request, encoder):
+        return ""
+    return too_long(request, encoder, recording.n_samples / recording.sample_rate) or too_large(request, recording)
+
+
+def _reads_blocks(request: Request, encoder: object) -> bool:
+    reads = getattr(encoder, "encode_blocks", None) is not None
+    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
 
 
 def _check_digest(path: Path, facts: AudioFacts, sha256: str | None) -> None:
@@ -135,9 +140,15 @@ class _Spool:
         return self._n_samples
 
     @property
-    def size(self) -> int:
-        """Its bytes."""
-        return 4 * self._n_samples * len(self._resamplers)
+    def shape(self) -> tuple[int, ...]:
+        """(n_samples,) or (2, n_samples)."""
+        return (self._n_samples,) if self._axes == 1 else (len(self._resamplers), self._n_samples)
+
+    def portions(self) -> Iterator[Array]:
+        """Yield all samples of the first channel, then those of the second."""
+        for channel in range(len(self._resamplers)):
+            for start in range(0, self._n_samples, BLOCK):
+                yield np.atleast_2d(self.read(start, min(start + BLOCK, self._n_samples)))[channel]
 
     def append(self, waveform: Array, *, last: bool) -> None:
         """Resample and append a block: (n_samples,) or (2, n_samples)."""
@@ -188,11 +199,10 @@ def _spooled(
     return spools
 
 
-def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
-    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
+def _noticed(blocks: Iterator[Array], noticed: NoticedSound) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, what sound they are, how loud."""
     for block in blocks:
-        channels.hear(block)
-        digest.update(block)
+        noticed.hear(block)
         yield block
 
 
