@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from asdcore.basics.cores import cores
 from asdcore.errors import AsdcoreError, plain_warnings
 from asdcore.last_threads import end_in_time
 from asdcore.under_way import read, sudden_end, under_way, write_to
@@ -210,7 +211,7 @@ def _start(workers: int, doing: str, prepare: Callable[[], object] | None) -> No
         write_to(os.open(Path(doing, str(os.getpid())), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     Finalize(None, end_in_time, exitpriority=0)
     plain_warnings()
-    share = str(max(1, (os.cpu_count() or 1) // workers))
+    share = str(max(1, cores() // workers))
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
         os.environ.setdefault(variable, share)
     if prepare:

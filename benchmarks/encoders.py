@@ -288,6 +288,7 @@ with the HEAR API.
 | hear | an installed module with the HEAR API | the module's | the module's | the module's | the module's |
 | imported | nothing: its features were [computed elsewhere](../docs/features.md) | | theirs | theirs | theirs |
 | onnx | any ONNX or TFLite file that takes a waveform | as told | the file's | the file's | the file's |
+| pe_audio | a folder of PE-A or PE-A-Frame as the Hub has it | 48 kHz | one every 40 ms | its network's | heard |
 
 **gain** is what another gain of the recorder does to tokens: nothing, an offset or a factor, or a network hears it in
 its own way. `melspec` with `log = true` has an offset, `logmel` with `log = false` a factor. Of the encoders above only

@@ -35,8 +35,8 @@ LAYERS = [
     ["authoring", "data", "resources"],
     ["contract"],
     ["store"],
-    ["basics", "drawing"],
     ["execution"],
+    ["basics", "drawing"],
     ["errors", "progress", "version"],
     ["last_threads", "under_way"],
 ]

@@ -48,6 +48,7 @@ def test_the_example_runs(example, tmp_path, monkeypatch):
     "module",
     [
         "evidence.false_alarms.false_positives",
+        "evidence.f1_ev",
         "evidence.metrics",
         "evidence.roc",
         "evidence.rules",

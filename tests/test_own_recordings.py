@@ -67,7 +67,7 @@ def test_recordings_without_labels_are_told_how_many_clips_are_anomalous_and_whi
         told_by(*step.replace("FILE.wav", f"{tmp_path}/hall/train/0.wav").split())
     assert "detect" in step
     notes = asdcore.load_run(tmp_path / "run").about["notes"]
-    assert "1 recording not read (such as train/phone.m4a): convert them to WAV or FLAC." in notes
+    assert "1 recording not read (train/phone.m4a): convert it to WAV or FLAC." in notes
 
 
 def test_without_domains_there_is_no_official_score_but_auc_recall_and_false_alarms(plant):

@@ -6,5 +6,6 @@ recording_parts  names of parts of a recording: a stretch of time, or one channe
 table_files      Parquet and CSV by the very names of files: polars takes ~ and [1] for more
 digits           numbers for people: a few decimals, and never 0 for a number that is not 0
 durations        how long sound is, for people
+cores            how many processor cores this process may use
 rounding         rounds values of tables, so that last bits that differ between processors go no further
 """

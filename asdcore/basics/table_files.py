@@ -11,6 +11,7 @@ replaces the file, or its server goes. So what a store holds is given as bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,42 @@ ROW_GROUP = 1 << 16
 """Rows that Parquet holds together. Who reads a large table in portions needs memory for one such group."""
 
 
-def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:
-    """Return the table in a Parquet file, or in the bytes of one, or some of its columns.
+@contextmanager
+def told_of_damage() -> Iterator[None]:
+    r"""Raise PolarsError for all that polars and pyarrow raise of a damaged Parquet file, other than OSError.
 
-    Raises PolarsError if they are no table: of some damage polars panics instead, which is no Exception, and ends a
-    process with a trace.
+    polars panics, which is no Exception, and a changed letter of a name is no UTF-8 to pyarrow.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError
+        If the file is damaged.
+
+    Examples
+    --------
+    >>> from asdcore.basics.table_files import told_of_damage
+    >>> with told_of_damage():
+    ...     b"\xff".decode()
+    Traceback (most recent call last):
+    polars.exceptions.ComputeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte
+    """
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, UnicodeDecodeError, pl.exceptions.PanicException) as error:
+        raise pl.exceptions.ComputeError(str(error).rstrip(".")) from None  # it becomes part of a sentence
+
+
+def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.DataFrame:
+    """Return the table in a Parquet file that asdcore wrote, or in the bytes of one, or some of its columns.
+
+    pyarrow decodes it. Of some damage polars 2.1 asks for all memory there is, or stops the process.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError, OSError
+        If it is no table, or a damaged one.
 
     Examples
     --------
@@ -37,10 +69,15 @@ def read_parquet(table: Path | bytes, columns: list[str] | None = None) -> pl.Da
     >>> read_parquet(Path("~.parquet"))["clip"].to_list()
     ['a.wav']
     """
-    try:
-        return pl.read_parquet(table if isinstance(table, bytes) else finite(table).read_bytes(), columns=columns)
-    except pl.exceptions.PanicException as error:
-        raise pl.exceptions.ComputeError(str(error)) from None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = table if isinstance(table, bytes) else finite(table).read_bytes()
+    with told_of_damage():
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            decoded = file.read(columns, use_threads=False)
+        decoded.validate(full=True)  # texts are UTF-8 and lists lie in one another, on which polars relies
+        return pl.DataFrame(decoded)
 
 
 def parquet_in_batches(path: Path, rows: int, columns: Sequence[str] | None = None) -> Iterator[Any]:
@@ -57,8 +94,10 @@ def parquet_in_batches(path: Path, rows: int, columns: Sequence[str] | None = No
     """
     import pyarrow.parquet
 
-    with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened, pre_buffer=False) as file:
-        yield from file.iter_batches(rows, columns=columns, use_threads=False)
+    with told_of_damage(), path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened, pre_buffer=False) as file:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            batch.validate(full=True)
+            yield batch
 
 
 def read_foreign_parquet(path: Path) -> pl.DataFrame:
@@ -81,23 +120,27 @@ def read_foreign_parquet(path: Path) -> pl.DataFrame:
 
     content = finite(path).read_bytes()
     try:
-        for _ in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
-            pass
-    except pa.ArrowNotImplementedError:
-        pass  # a type that polars alone knows
-    except (pa.ArrowException, OSError) as error:
+        with told_of_damage():
+            try:
+                for _ in pq.ParquetFile(pa.BufferReader(content)).iter_batches():
+                    pass
+            except pa.ArrowNotImplementedError:
+                pass  # a type that polars alone knows
+            return pl.read_parquet(content)
+    except OSError as error:
         raise pl.exceptions.ComputeError(str(error)) from None
-    return read_parquet(content)
 
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
-    """Return {column: type} of a Parquet file."""
-    return pl.read_parquet_schema(path.read_bytes())
+    """Return {column: type} of a Parquet file; raises PolarsError or OSError if it is none."""
+    content = path.read_bytes()
+    with told_of_damage():
+        return pl.read_parquet_schema(content)
 
 
 def parquet_metadata(path: Path) -> Mapping[str, str]:
-    """Return the texts that a Parquet file holds beside its table."""
-    with path.open("rb") as file:
+    """Return the texts that a Parquet file holds beside its table; raises PolarsError or OSError if it is none."""
+    with told_of_damage(), path.open("rb") as file:
         return pl.read_parquet_metadata(file)
 
 

@@ -22,6 +22,10 @@ def import_(
         typer.Option(help="Folder that holds <machine>/{train,test}/; every clip in it must have features."),
     ] = None,
     task: Task = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="The table is of windows of this length, as 'asdcore run' cuts them.")
+    ] = None,
+    hop: Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")] = None,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
@@ -29,23 +33,23 @@ def import_(
 
     Reads a table with a vector for each clip, or frames: a Parquet table with a column 'clip' or 'audio_sha256' and a
     column of lists, an npz file with an array for each clip, or a folder of CLIP.npy files. Writes them to one file of
-    the registry, which branches name by the encoder 'imported'. Clip names need --data, which tells the recordings.
+    the registry, which branches name by the encoder 'imported'. Clip names need --data, which tells the recordings. Of
+    clips cut from recordings, columns 'start' and 'end' (or 'length'), in seconds, and 'channel' say which a row is of.
 
     Example: asdcore features import vectors.npz --name my-model --data sound
     """
     from asdcore.exchange.imported import ENCODER, import_features
 
-    imported = import_features(
-        table, name, version=version, source=source, licence=licence, data=data, task=task, store=store
-    )
+    about = {"version": version, "source": source, "licence": licence}
+    imported = import_features(table, name, data=data, task=task, store=store, seconds=seconds, hop=hop, **about)
     if as_json:
         print_json({**asdict(imported), "path": str(imported.path)})
         return
-    unused = len(imported.unused)
+    unused, clips = len(imported.unused), "clip" if imported.recordings == 1 else "clips"
     print_lines(
         [
-            f"{imported.name}: features {imported.shape} of {imported.recordings} recordings, in {imported.path}",
-            *([f"{unused} rows are of no clip here, and left out: {imported.unused[0]}, ..."] if unused else []),
+            f"{imported.name}: features {imported.shape} of {imported.recordings} {clips}, in {imported.path}",
+            *([f"{unused} of no clip here, and left out, such as {imported.unused[0]}."] if unused else []),
             "A branch names them so:",
             f'  encoder = {{ name = "{ENCODER}", checkpoint = "{imported.name}" }}',
         ]

@@ -11,7 +11,7 @@ from asdcore.cli.data import synthesize
 from asdcore.cli.evidence.ledger import Hypothesis, VerdictOption
 from asdcore.cli.evidence.unknown_machine import evaluate_unknown
 from asdcore.cli.output import terminal
-from asdcore.cli.output.export import Csv, Latex, export
+from asdcore.cli.output.export import AllColumns, Csv, Latex, export_evaluation
 from asdcore.cli.output.results import show_evaluation
 from asdcore.cli.shared import (
     ClusterAddress,
@@ -184,6 +184,11 @@ def _described(finished: Run | Trials, first: Run, systems: list[str]) -> dict[s
     return {**common, "tables": first.about["tables"]} if isinstance(finished, Run) else {**common, "trials": runs}
 
 
+def _check_columns(all_columns: bool, latex: Path | None) -> None:
+    if all_columns and latex is None:
+        raise AsdcoreError("--all-columns says what --latex writes: give --latex FILE, too. --csv has every column.")
+
+
 def evaluate(
     run: Annotated[Path | None, typer.Argument(help="A finished run folder, or one of trials.")] = None,
     scores: Annotated[
@@ -198,6 +203,7 @@ def evaluate(
     as_json: Json = False,
     csv: Csv = None,
     latex: Latex = None,
+    all_columns: AllColumns = False,
 ) -> None:
     """Print official metrics, of a run or of score files.
 
@@ -213,17 +219,18 @@ def evaluate(
     from asdcore.evidence.labels.held_back import held_back_note
     from asdcore.runs.trials import opened
 
-    more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis}
+    _check_columns(all_columns, latex)
+    more: dict[str, Any] = {"replicates": replicates, "hypothesis": hypothesis, "truth": truth, "year": year}
     if unknown_machine and run is not None and scores is None and verdict is None:
-        evaluate_unknown(run, as_json=as_json, csv=csv, latex=latex, truth=truth, year=year, **more)
+        evaluate_unknown(run, as_json=as_json, csv=csv, latex=latex, all_columns=all_columns, **more)
         return
     if run is not None and scores is None and not unknown_machine:
-        result = evaluate_run(run, truth=truth, year=year, verdict=verdict, **more)
+        result = evaluate_run(run, verdict=verdict, **more)
     elif scores is not None and run is None and truth is not None and year is not None:
-        result = evaluate_scores(scores, truth, year, verdict=verdict, **more)
+        result = evaluate_scores(scores, verdict=verdict, **more)
     else:
         raise AsdcoreError(GIVE)
-    is_answered = export(result.rows_of_values(), csv, latex)
+    is_answered = export_evaluation(result, csv, latex, all_columns)
     if as_json:
         print_json(result.as_json())
     elif not is_answered:

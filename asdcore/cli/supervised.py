@@ -3,6 +3,8 @@
 A plugin runs in the process of the command, which it may end: by ``os._exit``, by native code that crashes, or by more
 memory than there is. A shell would see success, or a number. So the process that the user started forks before
 anything is loaded, hands signals on, and waits. It also sees to it that a command which is done does end.
+
+A system that is not Linux may lack what this takes. There a command works in the process that the user started.
 """
 
 from __future__ import annotations
@@ -31,11 +33,15 @@ SOON = 0.2
 PR_SET_PDEATHSIG = 1
 """Of ``sys/prctl.h``: the signal that this process gets when its parent ends."""
 
+SUPERVISES = all(hasattr(os, name) for name in ("fork", "memfd_create", "pipe2")) and hasattr(signal, "sigwaitinfo")
+
 _DONE = b"done"
 
 
 def main() -> None:
     """Run the command line; whatever ends it, its exit code and a message say so."""
+    if not SUPERVISES:
+        return command()
     sys.exit(supervised(command))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
 import re
 import time
@@ -15,6 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asdcore.basics.cores import cores
 from asdcore.basics.parse import parse_json
 from asdcore.basics.paths import finite
 from asdcore.cluster import errors
@@ -203,7 +203,7 @@ class Cluster:
 
     def _start(self) -> str:
         match = _LOCAL.fullmatch(str(self.where))
-        workers = int(match[1]) if match and match[1] else os.cpu_count() or 1
+        workers = int(match[1]) if match and match[1] else cores()
         try:
             cluster = local_cluster(workers, {GPU: 1.0} if self.device else {}, self._closing, self.note)
         except (OSError, RuntimeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
 from typing import Any
+
+from asdcore.basics.cores import cores
 
 CLOSING = 15.0
 """Seconds that closing may take; what lives on then ends with this process."""
@@ -37,7 +38,7 @@ def local_cluster(workers: int, resources: dict[str, float], closing: ExitStack,
 
     # Dask closes a worker for good that is not there again in 15 s, and a busy machine takes longer to start one.
     closing.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": AGAIN}))
-    share = str(max(1, (os.cpu_count() or 1) // workers))
+    share = str(max(1, cores() // workers))
     settings = {
         "distributed.nanny.pre-spawn-environ.POLARS_MAX_THREADS": share,
         # A worker that waits for memory which no task holds would wait for ever.

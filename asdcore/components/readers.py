@@ -100,12 +100,18 @@ def left_out_by(lister: ListsClips, root: Path) -> list[str]:
 def set_aside_by(reader: object, root: Path) -> list[str]:
     """Return a sentence on the recordings that a dataset reader sets aside, and one on those of unread formats."""
     recordings = reader.supplemental(root) if hasattr(reader, "supplemental") else []
-    aside = {True: "nothing learns from them, and nothing scores them", False: "convert them to WAV or FLAC"}
+    aside = {True: "nothing learns from {them}, and nothing scores {them}", False: "convert {them} to WAV or FLAC"}
     notes = []
     for read, why in aside.items():
         if of_kind := [recording for recording in recordings if is_recording(recording) == read]:
             what = "set aside" if read else "not read"
-            notes.append(f"{len(of_kind)} recording{'s' * (len(of_kind) > 1)} {what} (such as {of_kind[0]}): {why}.")
+            one = len(of_kind) == 1
+            which = (
+                f"1 recording {what} ({of_kind[0]})"
+                if one
+                else f"{len(of_kind)} recordings {what} (such as {of_kind[0]})"
+            )
+            notes.append(f"{which}: {why.format(them='it' if one else 'them')}.")
     return notes
 
 

@@ -139,8 +139,12 @@ def inputs_digest(choices: Iterable[Choice], plugins: Plugins) -> dict[str, str]
     }
 
 
-def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str, Any]:
+def feature_recipe(
+    part: Part, plugins: Plugins, device: str | None, libraries: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return everything that determines one feature set, apart from the audio.
+
+    libraries : the versions that count, if not those that are installed: a detector has compared those that it needs.
 
     A device counts if the encoder takes one and it is not the CPU, since other hardware rounds differently. A trained
     encoder counts by what it has learnt, too.
@@ -154,7 +158,7 @@ def feature_recipe(part: Part, plugins: Plugins, device: str | None) -> dict[str
         "layer": part.layer,
         "pooling": pooling_recipe(part.encoder, encoder),
         "framework": FEATURE_CODE,
-        "libraries": library_versions(),
+        "libraries": dict(libraries) if libraries else library_versions(),
         **trained_recipe(part, encoder),
     }
     kind = (device or "cpu").partition(":")[0]
@@ -174,16 +178,22 @@ def trained_recipe(part: Part, encoder: Component) -> dict[str, str]:
     return {"trained": part.trained.sha256} if part.trained is not None else {}
 
 
-def features_digest(branches: Sequence[Branch], plugins: Plugins, device: str | None) -> str:
+def features_digest(
+    branches: Sequence[Branch], plugins: Plugins, device: str | None, libraries: Mapping[str, str] | None = None
+) -> str:
     """SHA-256 of everything that determines the features of a branch, apart from the audio.
 
     branches : the branch, as often as there are networks trained for it; once if its encoder is not trained.
+    libraries : as of :func:`feature_recipe`.
     """
     if len(branches) > 1:
-        digests = [features_digest([branch], plugins, device) for branch in branches]
+        digests = [features_digest([branch], plugins, device, libraries) for branch in branches]
         return recipe_digest({"kind": "features of trained networks", "digests": sorted(digests)})
     (branch,) = branches
-    recipes = [[(feature_recipe(part, plugins, device), weight) for part, weight in terms] for terms in branch.features]
+    recipes = [
+        [(feature_recipe(part, plugins, device, libraries), weight) for part, weight in terms]
+        for terms in branch.features
+    ]
     if len(branch.parts) == 1:
         return recipe_digest(recipes[0][0][0])
     return recipe_digest({"kind": "features of a branch", "recipes": recipes})

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from asdcore.basics.cores import cores
 from asdcore.compute.freed_memory import keep_freed_memory
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -109,7 +110,7 @@ class _Process:
     def _usual(self) -> int:
         """Return how many threads a library that was loaded inside would have used."""
         asked = next((value for value in self.environment.values() if value and value.isdecimal()), "0")
-        return int(asked) or len(os.sched_getaffinity(0))
+        return int(asked) or cores()
 
 
 def _set_blas(library: Any, threads: int) -> None:

@@ -5,6 +5,7 @@ export                writes it, from a manifest
 load                  brings a detector back from its file
 detector              all of it: load_detector(path).score(audio, sample_rate, machine)
 recording             the same of a file of any length
+readers               whether a logger's file is read here as where it was frozen
 
 listen                sound -> features of every branch
 branches              features -> scores of every branch, by frozen scorers

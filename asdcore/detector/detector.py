@@ -20,8 +20,10 @@ from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.listen import Features, Given, Listener, checked_audio, frozen_listener, kernel_notes
 from asdcore.detector.machine import Frozen, FrozenMachine
 from asdcore.detector.parts import Parts
+from asdcore.detector.readers import other_reader
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError, located
+from asdcore.frozen.verifying.code_differences import score_plugins
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.stages.notes_on_data import audio_empty_bands
 
@@ -68,7 +70,7 @@ class Detector:
         predicate = container.manifest.predicate
         self.name = str(predicate["name"])
         self.manifest_sha256 = container.manifest.sha256
-        self._plugins = loaded(row["plugin"] for row in predicate["plugins"])
+        self._plugins = loaded(row["plugin"] for row in score_plugins(predicate))
         with chosen(self._plugins):
             self._plan = self._portfolio()
         self.systems = sorted(self._plan.systems)
@@ -202,6 +204,10 @@ class Detector:
     def chosen_system(self, name: str | None = None) -> str:
         """Return the system that :meth:`score` takes for this name; DataError if it takes none."""
         return self._system(name)
+
+    def reading_misfit(self, path: Path) -> str:
+        """Return why a recording is not read here as where this detector was frozen, "" if it is."""
+        return other_reader(path, self._container.manifest.predicate["environment"]["packages"])
 
     def check_asked(self, machine: str | None, section: str | None, system: str | None) -> None:
         """Raise DataError unless machine, section and system name one of each that this detector knows."""

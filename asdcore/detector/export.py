@@ -17,7 +17,7 @@ from asdcore.frozen.manifest.signing import signature_of
 from asdcore.frozen.manifest.statement import Manifest, NothingToCheckError, read_manifest
 from asdcore.frozen.pinning.hashing import hash_files
 from asdcore.frozen.pinning.resources import Pinned, pinned_resources
-from asdcore.frozen.verify import code_differences
+from asdcore.frozen.verifying.code_differences import score_code_differences
 from asdcore.frozen.verifying.refusal import shortened
 from asdcore.portfolio import Portfolio, parse_portfolio
 from asdcore.progress import Progress, Silent
@@ -122,7 +122,7 @@ class _Export:
         """Check everything that goes inside, and write it."""
         self._check_hears()
         states = self.states
-        self._refuse([str(difference) for difference in code_differences(self.manifest, self.roots)])
+        self._refuse([str(difference) for difference in score_code_differences(self.manifest, self.roots)])
         names = [*TABLES, *states, *self.features, *self.networks]
         checkpoints = self.checkpoints if self.with_checkpoints else {}
         names += [subject.name for subject in self.manifest.of_kind("checkpoint")] if checkpoints else []

@@ -60,10 +60,20 @@ class Listener:
         A torch device; None is the CPU.
     networks : Networks
         What encoders have learnt, if any are trained.
+    libraries : mapping of str to str, optional
+        The versions of libraries by which feature sets are named; by default those that are installed.
     """
 
-    def __init__(self, plan: Portfolio, plugins: Plugins, device: str | None, networks: Networks = NONE) -> None:
+    def __init__(
+        self,
+        plan: Portfolio,
+        plugins: Plugins,
+        device: str | None,
+        networks: Networks = NONE,
+        libraries: Mapping[str, str] | None = None,
+    ) -> None:
         self._plan, self._plugins, self._device, self._networks = plan, plugins, device, networks
+        self._libraries = libraries
         self._own = any(row["machine"] for row in networks.rows)
         self._requests: dict[str, tuple[Request, ...]] = {}
 
@@ -71,15 +81,16 @@ class Listener:
         """Return what is asked of each view and encoder for the clips of a machine."""
         key = machine if self._own else ""
         if key not in self._requests:
-            requests = requests_of(self._branches(machine).values(), NOWHERE, self._plugins, self._device)
+            branches = self._branches(machine).values()
+            requests = requests_of(branches, NOWHERE, self._plugins, self._device, self._libraries)
             encoding.check(requests, self._device)
             self._requests[key] = requests
         return self._requests[key]
 
     def recipes(self, machine: str) -> dict[str, Recipe]:
         """Return {branch: the feature sets of a machine's clips, and how they are combined}."""
-        branches = self._branches(machine).items()
-        return {name: features_recipe(branch, NOWHERE, self._plugins, self._device) for name, branch in branches}
+        given = (NOWHERE, self._plugins, self._device, self._libraries)
+        return {name: features_recipe(branch, *given) for name, branch in self._branches(machine).items()}
 
     def folders(self, machine: str) -> set[Path]:
         """Return the folders of the feature sets that a clip of a machine gets."""
@@ -123,11 +134,14 @@ def frozen_listener(container: Container, plan: Portfolio, plugins: Plugins) -> 
     device = None if frozen["device"] == "cpu" else str(frozen["device"])
     folder = Path(mkdtemp(prefix="asdcore-detector-"))
     networks = Networks.of(plan, frozen.get("trained", []), folder / "store")
-    listener = Listener(plan, plugins, device, networks)
+    # The libraries that count were compared when the file was opened; others may be absent.
+    libraries = frozen.get("libraries")
+    listener = Listener(plan, plugins, device, networks, libraries)
     weakref.finalize(listener, shutil.rmtree, folder, ignore_errors=True)
     container.unpack("store/trained/", folder)
     for name, branch in plan.branches.items():
-        if features_digest(networks.variants(name, branch), plugins, device) != frozen.get("features", {}).get(name):
+        now = features_digest(networks.variants(name, branch), plugins, device, libraries)
+        if now != frozen.get("features", {}).get(name):
             raise ManifestError(
                 f"{container.path}: the features of branch {name} would not be made as they were frozen. "
                 "Restore the checkpoints and libraries that they were frozen with, or freeze and export anew."

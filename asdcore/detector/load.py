@@ -16,7 +16,7 @@ from asdcore.detector.container import open_container
 from asdcore.detector.detector import Detector
 from asdcore.errors import ManifestError
 from asdcore.frozen.manifest.locations import roots_of
-from asdcore.frozen.verify import code_differences
+from asdcore.frozen.verifying.code_differences import score_code_differences
 from asdcore.frozen.verifying.refusal import frozen_packages, shortened
 
 
@@ -58,7 +58,7 @@ def _exported(path: Path, public_key: Path | None = None) -> Detector:
     """Load a detector as ``asdcore export`` writes it."""
     container = open_container(path, public_key)
     manifest = container.manifest
-    if differences := code_differences(manifest, roots_of(manifest, {})):
+    if differences := score_code_differences(manifest, roots_of(manifest, {})):
         lines = shortened([str(difference) for difference in differences])
         raise ManifestError(
             "\n".join(

@@ -10,7 +10,7 @@ from asdcore.data.recordings.audio import AudioFacts, decode_new, is_long, opene
 from asdcore.detector.detector import Detector
 from asdcore.detector.listen import Features, Listener, check_changes, check_recording
 from asdcore.detector.verdict import Verdict
-from asdcore.errors import located
+from asdcore.errors import DataError, located
 
 
 def score_file(
@@ -46,13 +46,16 @@ def score_file(
     Raises
     ------
     DataError
-        If the recording cannot be decoded, is too long for a view or encoder, or as of :meth:`Detector.score`.
+        If the recording cannot be decoded, is read by other packages than where the detector was frozen, is too long
+        for a view or encoder, or as of :meth:`Detector.score`.
     ManifestError
         As of :meth:`Detector.score`.
     StoreError
         If the disk of temporary files is full: one may be as large as the recording's samples.
     """
     name, file = detector.chosen_system(system), given_path(path, "the recording")
+    if why := detector.reading_misfit(file):
+        raise DataError(why)
     if not is_long(file):
         audio, facts = decode_new(file)
         return detector.score(audio, facts.sample_rate, machine, section, system=name, unit=facts.unit), facts

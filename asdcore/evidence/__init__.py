@@ -6,6 +6,7 @@ ledger              the tamper-evident log of every look, and of the verdicts
 
 metrics             the official scores of 2020-2026: arrays in, floats out
 roc                 AUC and pAUC of the clips of one machine and section
+f1_ev               F1-EV of the same: how likely a good threshold is to be found
 rules               which cells enter the official score of a year, and how they are averaged
 evaluations/        the same of systems, runs, score files and trials
 uncertainty/        intervals, and tests of differences

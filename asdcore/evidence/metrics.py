@@ -2,7 +2,8 @@
 
 Conventions
 -----------
-scores : (n_clips,) floats, larger = more anomalous. Only their order matters, and only within one machine and section.
+scores : (n_clips,) floats, larger = more anomalous. Only their order matters, and only within one machine and section;
+    for :func:`~asdcore.evidence.f1_ev.f1_ev` their distances matter too.
 labels : (n_clips,) 0 for a normal clip, 1 for an anomaly.
 domains : (n_clips,) "source" or "target"; the rules of 2020 do not look at them and accept None.
 decisions : (n_clips,) 1 for a clip that was called an anomaly, else 0.
@@ -28,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from asdcore.contract.references import DOMAINS
 from asdcore.errors import EvaluationError
+from asdcore.evidence.f1_ev import f1_ev
 from asdcore.evidence.roc import auc, check_lengths, finite, pauc, pauc_of_papers, zeros_and_ones
 from asdcore.evidence.rules import RULES, Cell, Rule, rule
 
@@ -40,6 +42,7 @@ __all__ = [
     "auc",
     "cells",
     "diagnostics",
+    "f1_ev",
     "harmonic_mean",
     "official_score",
     "pauc",

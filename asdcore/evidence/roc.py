@@ -48,7 +48,7 @@ def auc(scores: ArrayLike, labels: ArrayLike) -> float:
     0.75
 
     """
-    normals, anomalies = _two_classes(scores, labels)
+    normals, anomalies = two_classes(scores, labels)
     below = np.searchsorted(normals, anomalies, side="left").sum()
     not_above = np.searchsorted(normals, anomalies, side="right").sum()
     return float(below + not_above) / (2 * len(normals) * len(anomalies))
@@ -94,7 +94,7 @@ def pauc(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -> float:
 
     """
     _check_max_fpr(max_fpr)
-    normals, anomalies = _two_classes(scores, labels)
+    normals, anomalies = two_classes(scores, labels)
     thresholds = np.unique(np.concatenate([normals, anomalies]))[::-1]
     fpr = _share_at_or_above(normals, thresholds)
     tpr = _share_at_or_above(anomalies, thresholds)
@@ -143,7 +143,7 @@ def pauc_of_papers(scores: ArrayLike, labels: ArrayLike, max_fpr: float = 0.1) -
 
     """
     _check_max_fpr(max_fpr)
-    normals, anomalies = _two_classes(scores, labels)
+    normals, anomalies = two_classes(scores, labels)
     rate = Fraction(str(max_fpr))  # as written: 0.29 * 100 is less than 29 in floats
     top = math.floor(rate * len(normals))
     if not top:
@@ -168,7 +168,7 @@ def zeros_and_ones(values: ArrayLike, what: str) -> NDArray[np.bool_]:
     given = np.asarray(values)
     wrong = given[(given != 0) & (given != 1)]
     if wrong.size:
-        raise EvaluationError(f"The {what} hold {wrong.flat[0]!r}; allowed are the numbers 0 and 1.")
+        raise EvaluationError(f"The {what} hold {wrong.tolist()[0]!r}; allowed are the numbers 0 and 1.")
     return given.astype(bool)
 
 
@@ -185,8 +185,15 @@ def _check_max_fpr(max_fpr: float) -> None:
         raise ValueError(f"max_fpr is {max_fpr}, must be in (0, 1]")
 
 
-def _two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n_clips,), (n_clips,) -> the sorted scores of the normals and of the anomalies."""
+def two_classes(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n_clips,), (n_clips,) -> the sorted scores of the normals and of the anomalies.
+
+    Examples
+    --------
+    >>> normals, anomalies = two_classes([3.0, 2.0, 1.0], [0, 1, 0])
+    >>> normals.tolist(), anomalies.tolist()
+    ([1.0, 3.0], [2.0])
+    """
     values, anomalous = finite(scores), zeros_and_ones(labels, "labels")
     check_lengths(scores=values, labels=anomalous)
     normals, anomalies = np.sort(values[~anomalous]), np.sort(values[anomalous])

@@ -16,6 +16,7 @@ from asdcore.basics.paths import given_path, places
 from asdcore.errors import DataError, ResourceError
 from asdcore.exchange.recordings import by_digest, clips_below, features_of
 from asdcore.exchange.vectors import Floats, read_vectors
+from asdcore.portfolio.windows import Windows, windows_of
 from asdcore.resources.add import add
 from asdcore.resources.entries import ID, Resource
 from asdcore.resources.registry import content_digest, open_registry, resource_folder
@@ -65,6 +66,8 @@ def import_features(
     data: str | Path | None = None,
     task: str | None = None,
     store: str | Path | None = None,
+    seconds: float | None = None,
+    hop: float | None = None,
 ) -> ImportedFeatures:
     """Import features of recordings that another program computed.
 
@@ -87,6 +90,8 @@ def import_features(
         The dataset reader; by default the one that knows the names.
     store : str or Path, optional
         Where digests of recordings are remembered. Default: as in :func:`asdcore.run`.
+    seconds, hop : float, optional
+        The windows that the recordings below ``data`` are cut into, as in a portfolio: then the table names windows.
 
     Returns
     -------
@@ -114,10 +119,11 @@ def import_features(
     """
     path, given = given_path(table, "the table"), places(data=data, store=store)
     identifier = _identifier(name, version)
+    windows = _windows(seconds, hop, given["data"])
     vectors = read_vectors(path)
     unused: list[str] = []
     if given["data"] is not None:
-        clips = clips_below(given["data"], task, Store(given["store"] or default_store()))
+        clips = clips_below(given["data"], task, Store(given["store"] or default_store()), windows)
         features, unused = by_digest(vectors, clips, path, given["data"])
     elif vectors.are_by_digest:
         features = dict(vectors.by_name)
@@ -133,6 +139,18 @@ def import_features(
     first = features[min(features)]
     file = resource_folder(entry.id) / FILE
     return ImportedFeatures(entry.id, file, str(entry.files[0].sha256), len(features), first.shape, unused)
+
+
+def _windows(seconds: float | None, hop: float | None, data: Path | None) -> Windows | None:
+    if seconds is None and hop is None:
+        return None
+    if seconds is None:
+        raise DataError("hop says how far windows are apart, but not how long they are. Give seconds, too.")
+    if data is None:
+        raise DataError(
+            "Which recordings the windows are of, data says: the folder that holds <machine>/{train,test}/."
+        )
+    return windows_of(seconds, hop)
 
 
 def _identifier(name: str, version: str | None) -> str:

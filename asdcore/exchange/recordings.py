@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from asdcore.components.readers import reader_of
+from asdcore.basics.recording_parts import part_of
+from asdcore.components.readers import Windows, in_windows, reader_of
 from asdcore.contract.plugins import installed
 from asdcore.errors import DataError
 from asdcore.exchange.vectors import Floats, Vectors
@@ -17,10 +18,13 @@ from asdcore.store.cache import Store
 SHOWN = 3
 
 
-def clips_below(data: Path, task: str | None, store: Store) -> pl.DataFrame:
-    """Return the clip index of the recordings; what a run with this store has read is not read again."""
+def clips_below(data: Path, task: str | None, store: Store, windows: Windows | None = None) -> pl.DataFrame:
+    """Return the clip index of the recordings, or of their windows.
+
+    What a run with this store has read is not read again.
+    """
     _, reader = reader_of(task, data, installed())
-    return listing.clips(reader, data, store, rehash=False)[0]
+    return listing.clips(in_windows(reader, windows), data, store, rehash=False)[0]
 
 
 def by_digest(vectors: Vectors, clips: pl.DataFrame, table: Path, data: Path) -> tuple[dict[str, Floats], list[str]]:
@@ -63,7 +67,7 @@ def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str
     """
     digest_of = dict(digests)
     for clip, digest in digests.items():
-        digest_of.setdefault(str(PurePosixPath(clip).with_suffix("")), digest)
+        digest_of.setdefault(_without_ending(clip), digest)
     depths = sorted({len(PurePosixPath(clip).parts) for clip in digests}, reverse=True)
     matched = {}
     for name in names:
@@ -72,6 +76,12 @@ def _of_names(names: Iterable[str], digests: Mapping[str, str]) -> dict[str, str
         if match := next((digest_of[tail] for tail in (name, *tails) if tail in digest_of), None):
             matched[name] = match
     return matched
+
+
+def _without_ending(clip: str) -> str:
+    """Return the name of a clip without the ending of its file: of a part, the part stays."""
+    file = part_of(clip).file
+    return str(PurePosixPath(file).with_suffix("")) + clip[len(file) :]
 
 
 def _check_digests(matched: Mapping[str, str], told: Mapping[str, str], table: Path) -> None:

@@ -4,7 +4,8 @@
     npz         an array for each name
     folder      NAME.npy for each name, folders included: fan/train/clip.wav.npy
 
-A name is that of a clip or the SHA-256 of its file. An array is (dim,), (time, dim) or (time, band, dim).
+A name is that of a clip or the SHA-256 of its file; columns of a Parquet table may say which part of a file it is of
+(:mod:`asdcore.exchange.part_columns`). An array is (dim,), (time, dim) or (time, band, dim).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from polars import selectors
 from asdcore.basics.paths import files_below, finite
 from asdcore.basics.table_files import read_foreign_parquet
 from asdcore.errors import DataError
+from asdcore.exchange.part_columns import names_of
 
 Floats = NDArray[np.float32]
 
@@ -197,11 +199,14 @@ def _names(frame: pl.DataFrame, table: Path) -> tuple[list[str], dict[str, str] 
             f"{table} names no recordings: its columns are {', '.join(frame.columns)}. Call the column of clip names "
             "'clip', or that of the SHA-256 of their files 'audio_sha256'."
         )
-    names = frame[key] if named else frame[key].str.to_lowercase()
+    names = names_of(frame, key, table) if named else frame[key].str.to_lowercase()
     if names.null_count() or names.n_unique() < len(names):
         twice = names.filter(names.is_duplicated())
         what = f"{twice[0]} has two rows" if len(twice) and twice[0] else "a row has no name"
-        raise DataError(f"{table}, column {key!r}: {what}. Give each recording one row.")
+        raise DataError(
+            f"{table}, column {key!r}: {what}. Give each clip one row; of clips cut from one recording, columns "
+            "'start' and 'end' (or 'length'), in seconds, say which a row is of."
+        )
     of_names = dict(zip(names, frame[digest].str.to_lowercase(), strict=True)) if named and digest else None
     if wrong := [value for value in (of_names or {}).values() if not DIGEST.fullmatch(value or "")]:
         raise DataError(

@@ -84,6 +84,8 @@ def explain_file(
     else:
         _check_file(file)
         detector = load_detector(path, public_key=public_key)
+        if why := detector.reading_misfit(file):
+            raise DataError(f"{file.name}: {why}")
     check_parts(times, bands)
     name, known = detector.chosen_system(system), detector.known(machine, section)
     _check_recording(detector, known, file)

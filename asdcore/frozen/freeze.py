@@ -26,6 +26,7 @@ from asdcore.frozen.pinning.left_out_groups import split_rows
 from asdcore.frozen.pinning.pinnable import pinnable, write_recordings
 from asdcore.frozen.pinning.recording_names import sounds_below
 from asdcore.frozen.pinning.resources import Pinned, pinned_modules, pinned_resources
+from asdcore.frozen.pinning.score_packages import score_packages
 from asdcore.frozen.pinning.stored_parts import FeatureFiles, StoredParts
 from asdcore.frozen.pinning.unchanged_code import check_unchanged
 from asdcore.portfolio import Portfolio, parse_portfolio
@@ -199,7 +200,8 @@ class _Freeze:
         """Return the environment; its processor is the one that the run noted, if it did."""
         sources, about = [*framework_files()[1], *self.sources.values()], self.run.about
         processor: dict[str, Any] = about.get("processor", {})
-        return environment(sources, modules, about["device"]) | processor
+        needed = {"score_packages": score_packages(self.plan, self.plugins)}
+        return environment(sources, modules, about["device"]) | processor | needed
 
     @cached_property
     def modules(self) -> dict[str, list[str]]:

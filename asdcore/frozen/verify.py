@@ -14,15 +14,15 @@ import polars as pl
 from asdcore.basics.paths import given_path, places
 from asdcore.cluster.connection import check_workers, connected, seen_by
 from asdcore.compute.kernels import kernel_changes
-from asdcore.contract.discovery import origins
 from asdcore.errors import AsdcoreError, ClusterError
 from asdcore.frozen.manifest.lineage import reached
 from asdcore.frozen.manifest.locations import Roots, roots_of
 from asdcore.frozen.manifest.signing import check_signature, signature_of
 from asdcore.frozen.manifest.statement import Manifest, Subject, read_manifest
-from asdcore.frozen.pinning.environment import changes, environment_now
-from asdcore.frozen.pinning.hashing import DigestCache, HashedFile, hash_files
-from asdcore.frozen.verifying.differences import CHANGED, MISSING, VERSION, Difference, Verification
+from asdcore.frozen.pinning.environment import environment_now
+from asdcore.frozen.pinning.hashing import DigestCache, hash_files
+from asdcore.frozen.verifying.code_differences import environment_differences, plugin_versions
+from asdcore.frozen.verifying.differences import CHANGED, MISSING, Difference, Verification, compared_file
 from asdcore.frozen.verifying.new_files import new_files
 from asdcore.frozen.verifying.recompute import recompute as rebuild
 from asdcore.frozen.verifying.recomputed_sample import prove, recomputed_note, unproven_note
@@ -30,7 +30,6 @@ from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import RUN_FILE, load_run
 from asdcore.store.cache import default_store
 from asdcore.store.digests.digest import recipe_digest
-from asdcore.version import __version__
 
 
 def verify(
@@ -130,15 +129,6 @@ def compare(
     return _Verify(manifest, roots, False, progress, False).compared(shown, _signature(manifest, public_key))
 
 
-def code_differences(manifest: Manifest, roots: Roots) -> list[Difference]:
-    """Compare asdcore, plugins, Python and packages with those that a manifest pins, and nothing else."""
-    names = [subject.name for subject in manifest.of_kind("code", "plugin")]
-    work = _Verify(manifest, roots, False, Silent(), False)
-    files = hash_files(names, roots.locate_text)
-    changed = [change for name, file in files.items() for change in _compare(manifest.subjects[name], file)]
-    return [*changed, *work.plugins(), *work.environment()]
-
-
 @dataclass
 class _Verify:
     """One verification under way."""
@@ -162,7 +152,7 @@ class _Verify:
         """Compare everything that is pinned, and find the kernels that are others."""
         files = list(self.files())
         extras = new_files(self.manifest, self.roots, {difference.artifact for difference in files})
-        differences = [*files, *extras, *self.record(), *self.plugins(), *self.environment()]
+        differences = [*files, *extras, *self.record(), *self.code()]
         self.seen.save()
         return Verification(
             shown,
@@ -191,7 +181,7 @@ class _Verify:
         with self.progress.stage("verify", len(names) + (len(shards) if shards else 0)) as advance:
             files = hash_files(names, self.roots.locate_text, self.seen, advance)
             for name, file in files.items():
-                yield from _compare(subjects[name], file)
+                yield from compared_file(subjects[name], file)
             if shards:
                 for shard in shards.listed:
                     yield from self._recordings(shards.frame(shard), shard.sha256, advance)
@@ -203,7 +193,7 @@ class _Verify:
         for name, size, sha256, _ in frame.iter_rows():
             file = files[name]
             if (file.size, file.sha256, file.trouble) != (size, sha256, ""):
-                yield from _compare(Subject(name, "audio", size, sha256), file)
+                yield from compared_file(Subject(name, "audio", size, sha256), file)
         seen.save()
 
     def absent(self, files: list[Difference]) -> dict[str, str]:
@@ -232,26 +222,13 @@ class _Verify:
             keys = sorted(key for key in {*meaning, *frozen} if meaning.get(key) != frozen.get(key))
             yield Difference(CHANGED, "record", pinned.name, f"it differs in {', '.join(keys) or 'its form'}")
 
-    def plugins(self) -> Iterator[Difference]:
-        """Compare the versions of asdcore and of every plugin."""
-        if (frozen := self.manifest.predicate["asdcore"]) != __version__:
-            yield Difference(VERSION, "code", "code", f"asdcore {frozen}, here {__version__}")
-        rows = self.manifest.predicate["plugins"]
-        places = origins(row["plugin"] for row in rows)
-        for row in rows:
-            artifact, place = f"plugin/{row['plugin']}", places[row["plugin"]]
-            if place is None:
-                yield Difference(
-                    MISSING, "plugin", artifact, f"{row['distribution']} {row['version']} is not installed"
-                )
-            elif (place.distribution, place.version) != (row["distribution"], row["version"]):
-                before, after = f"{row['distribution']} {row['version']}", f"{place.distribution} {place.version}"
-                yield Difference(VERSION, "plugin", artifact, f"{before}, here {after}")
-
-    def environment(self) -> Iterator[Difference]:
-        """Compare Python and packages."""
-        for what, before, after in changes(self.manifest.predicate["environment"], self.now):
-            yield Difference(VERSION, "environment", "environment", f"{what}: {before}, here {after}")
+    def code(self) -> list[Difference]:
+        """Compare the versions of asdcore and of every plugin, Python and packages."""
+        predicate = self.manifest.predicate
+        return [
+            *plugin_versions(predicate["plugins"], predicate["asdcore"]),
+            *environment_differences(predicate["environment"], self.now),
+        ]
 
     def affected(self, differences: list[Difference]) -> list[str]:
         """Return the results that depend on what differs. A new file counts as the pinned files beside it."""
@@ -274,18 +251,6 @@ class _Verify:
 
     def _will_be_rebuilt(self, root: str) -> bool:
         return self.recompute and not self.roots.folders[root].exists()
-
-
-def _compare(pinned: Subject, file: HashedFile) -> Iterator[Difference]:
-    if file.trouble == "missing":
-        yield Difference(MISSING, pinned.kind, pinned.name)
-    elif file.trouble:
-        yield Difference(CHANGED, pinned.kind, pinned.name, file.trouble)
-    elif file.size != pinned.size:
-        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {file.size}")
-    elif file.sha256 != pinned.sha256:
-        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {file.sha256[:12]}..."
-        yield Difference(CHANGED, pinned.kind, pinned.name, detail)
 
 
 def _signature(manifest: Manifest, public_key: str | Path | None) -> list[str]:

@@ -45,12 +45,13 @@ FUSIONS: dict[str, Callable[..., Fuse]] = {
     "median": combine.median,
     "stouffer": combine.stouffer,
     "sum": combine.weighted_sum,
+    "trimmed_mean": combine.trimmed_mean,
     "zmin": combine.zmin,
 }
 LARGEST = 1e100
 """The largest weight: sums of squares of weights must be finite."""
 
-UNWEIGHTED = ("max", "median", "zmin")
+UNWEIGHTED = ("max", "median", "trimmed_mean", "zmin")
 """Strategies that treat all branches with a weight alike: their weights must be equal."""
 
 

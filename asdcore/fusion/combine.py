@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
 
+from asdcore.errors import PortfolioError
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 from asdcore.fusion.train_normals import Columns, Floats, Fuse, Normals, added, moments
 
@@ -66,6 +68,31 @@ def median(normals: Normals) -> Fuse:
     def fuse(phi: Columns) -> Floats:
         ordered = np.sort(np.stack([phi[branch] for branch in normals.weights]), 0)
         result: Floats = np.take(ordered, middle[0], 0) / 2 + np.take(ordered, middle[1], 0) / 2
+        return result
+
+    return fuse
+
+
+def trimmed_mean(normals: Normals, share: float = 0.2) -> Fuse:
+    """The mean phi without the ``share`` largest and smallest of the branches (Tukey and McLaughlin 1963).
+
+    Of k branches ``share`` k are left out at either end, rounded down: one branch that goes astray does no harm, and
+    more than one still counts. Without any to leave out it would be a mean, and is refused.
+    """
+    n_branches = len(normals.weights)
+    # A third of three is one, although a product of floats may come out below it.
+    left_out = min(int(share * n_branches + 1e-9), (n_branches - 1) // 2)
+    if not 0 <= share < 0.5:
+        raise PortfolioError(f"share must lie between 0 and 1 / 2, not at {share}.")
+    if left_out == 0:
+        least = math.ceil(100 / n_branches) / 100
+        few = "give 1.0 to 3 branches or more" if n_branches < 3 else f"give a share of at least {least}"
+        raise PortfolioError(f"share = {share} of {n_branches} branches leaves none out: {few}, or take fusion 'sum'.")
+
+    def fuse(phi: Columns) -> Floats:
+        ordered = np.sort(np.stack([phi[branch] for branch in normals.weights]), 0)
+        kept = range(left_out, n_branches - left_out)
+        result: Floats = reduce(np.add, [np.take(ordered, place, 0) for place in kept]) / len(kept)
         return result
 
     return fuse

@@ -51,7 +51,7 @@ class Monitor:
     show : callable, optional
         Is given every window that is judged, as the journal has it.
     misfit : callable, optional
-        Says why a recording of a number of channels, a sample rate and a unit cannot be judged, "" if it can.
+        Says why a recording cannot be judged, "" if it can.
     explain : callable, optional
         Says of the window that raises an alarm, and of each that scores higher while it lasts, what stands out in it,
         as JSON values. It is told how many times the window may be scored again for that.
@@ -65,7 +65,7 @@ class Monitor:
     journal: Journal
     kept: AudioKept
     show: Callable[[Event], None] | None = None
-    misfit: Callable[[int, int, str], str] | None = None
+    misfit: Callable[[Recording], str] | None = None
     explain: Explains | None = None
     learnt: Learnt | None = None
     windows_now: int = 0
@@ -88,7 +88,7 @@ class Monitor:
             elif twin:
                 text = f"{given.name} is the same recording as {twin}, which was heard; it is passed over"
                 yield self._note(text, given.name, given.stamp)
-            elif self.misfit and (why := self.misfit(given.channels, given.sample_rate, given.unit)):
+            elif self.misfit and (why := self.misfit(given)):
                 if given.alone:
                     raise DataError(f"{given.name}: {why}.")
                 yield self._note(f"{given.name}: {why}; it is passed over", given.name, given.stamp)
@@ -102,7 +102,7 @@ class Monitor:
             return
         if before:
             yield self._note(f"{recording.name} was replaced before all of it was heard; the new one is heard")
-        elif recording.sha256 and recording.name in self.past.digests.values():
+        elif recording.sha256 and recording.name in self.past.names:
             yield self._note(f"{recording.name} was replaced since it was heard; the new one is heard too")
         line = {"recording": recording.name, "sha256": recording.sha256}
         self.past.begin(line)

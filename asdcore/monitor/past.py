@@ -60,6 +60,8 @@ class Past:
         {recording that was heard, or passed over: the stamp of its file}.
     digests : dict
         {SHA-256 of what was heard: the name of the recording}.
+    names : set
+        The names in ``digests``: a year may have millions, too many to search for each new one.
     under_way : dict
         {recording of which a part was heard: that part}.
     offset : float
@@ -70,6 +72,7 @@ class Past:
         self.count, self.offset = 0, 0.0
         self.done: dict[str, str] = {}
         self.digests: dict[str, str] = {}
+        self.names: set[str] = set()
         self.under_way: dict[str, UnderWay] = {}
         self.alarms = Alarms(settings.rule)
         self.change = Change(settings.normals, every=math.ceil(settings.seconds / settings.hop - 1e-9))
@@ -121,6 +124,7 @@ class Past:
         self.done[line["recording"]] = line["stamp"]
         if line["sha256"]:
             self.digests[line["sha256"]] = line["recording"]
+            self.names.add(line["recording"])
         self.offset += line["seconds"]
         self.under_way.pop(line["recording"], None)
 
@@ -142,6 +146,7 @@ class Past:
         self.count, self.offset, self._problem = state["count"], state["offset"], state["problem"]
         self.done.update(state["done"])
         self.digests.update(state["digests"])
+        self.names.update(self.digests.values())
         self.under_way.update({name: UnderWay(*part) for name, part in state["under_way"].items()})
         self.alarms.restore(state["alarms"])
         self.change.restore(state["change"])

@@ -138,7 +138,7 @@ def _write_tables(
     if folder := folders["csv"]:
         paper_tables.write_csv(folder, subjects, statistics, called)
     if folder := folders["latex"]:
-        paper_tables.write_latex(folder, subjects, called)
+        paper_tables.write_latex(folder, subjects)
 
 
 def _check_places(report: Path, tables: Mapping[str, Path | None]) -> None:

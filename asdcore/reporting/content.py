@@ -54,7 +54,7 @@ def gather(
 ) -> Content:
     """Compute everything; a part that fails is named in its notes."""
     notes: dict[str, list[str]] = {"parts": [], "maps": [], "cost": [], "sound": [], "shares": shown.notes}
-    cells = list(dict.fromkeys(called(cell) for subject in subjects for cell in official_cells(subject)))
+    cells = list(dict.fromkeys(called(cell) for subject in subjects for cell in official_cells(subject.year)))
     machines = _machines(subjects, places, shown)
     data: dict[str, Any] = {
         "places": list(places.values()),

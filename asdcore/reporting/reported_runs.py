@@ -131,9 +131,9 @@ def places(subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
     return {cell: cell[0] if sections[cell[0]] == 1 else f"{cell[0]} {cell[1]}" for cell in cells}
 
 
-def official_cells(subject: Subject) -> list[str]:
-    """Return the names of the cells that enter the official score of the subject's year."""
-    return [cell.name for cell in rule(subject.year).cells]
+def official_cells(year: int) -> list[str]:
+    """Return the names of the cells that enter the official score of a year."""
+    return [cell.name for cell in rule(year).cells]
 
 
 def total_name(subjects: Sequence[Subject]) -> str:

@@ -46,7 +46,9 @@ def compute_statistics(subjects: Sequence[Subject]) -> Statistics:
         if subject.evaluation is not None and (sure := subject.evaluation.uncertainty) is not None:
             result.official.update({subject.title(name): intervals["bca"] for name, intervals in sure.official.items()})
             for name, rows in sure.cells.items():
-                result.cells.extend(_cell(subject, name, row, cell) for row in rows for cell in official_cells(subject))
+                result.cells.extend(
+                    _cell(subject, name, row, cell) for row in rows for cell in official_cells(subject.year)
+                )
     for group in comparable(subjects):
         if group[0].trials is not None and group[0].labels is not None:
             result.differences.extend(_over_trials(group, group[0].labels))

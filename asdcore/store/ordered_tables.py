@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from asdcore.basics.table_files import parquet_in_batches
+from asdcore.basics.table_files import parquet_in_batches, told_of_damage
 from asdcore.store.digests.digest import column_values, columns_digest
 from asdcore.store.disk.shared_disk import is_regular
 from asdcore.store.tables import Dtype, Table, stored_digest
@@ -29,24 +29,27 @@ def ordered_digest(table: Table, path: Path) -> str | None:
 
     Columns, order, missing values and finite numbers are checked, and the digest in the file's metadata is compared.
     """
-    import pyarrow
-
     if not is_regular(path):  # a pipe could be read for ever
         return None
     try:
-        shape = _shape(table, path)
-        if shape is None:
-            return None
-        rows, empty = shape
-        kinds = table.columns | table.if_known
-        columns = (
-            (name, kinds[name], _validity(path, name, rows, empty[name]), _values(path, name, kinds[name]))
-            for name in empty
-        )
-        digest = columns_digest(rows, columns)
-        return digest if digest == stored_digest(path) else None
-    except (OSError, pyarrow.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        with told_of_damage():
+            return _checked_digest(table, path)
+    except (OSError, pl.exceptions.PolarsError):
         return None
+
+
+def _checked_digest(table: Table, path: Path) -> str | None:
+    shape = _shape(table, path)
+    if shape is None:
+        return None
+    rows, empty = shape
+    kinds = table.columns | table.if_known
+    columns = (
+        (name, kinds[name], _validity(path, name, rows, empty[name]), _values(path, name, kinds[name]))
+        for name in empty
+    )
+    digest = columns_digest(rows, columns)
+    return digest if digest == stored_digest(path) else None
 
 
 def portions(path: Path, columns: Sequence[str] | None = None, rows: int | None = None) -> Iterator[pl.DataFrame]:

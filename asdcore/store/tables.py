@@ -223,7 +223,8 @@ def read_parquet(path: Path, repair: str) -> pl.DataFrame:
     except FileNotFoundError:
         raise StoreError(f"There is no {path}. {repair}") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise StoreError(f"{path} cannot be read as Parquet ({error}): cut short or overwritten. {repair}") from error
+        why = str(error).partition("\n")[0]
+        raise StoreError(f"{path} cannot be read as Parquet ({why}): cut short or overwritten. {repair}") from error
 
 
 def stored_digest(path: Path) -> str:

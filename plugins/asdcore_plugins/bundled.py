@@ -60,6 +60,7 @@ ENCODERS = {
     "onnx": "onnx:GraphEncoder",
     "panns": "panns:Panns",
     "passt": "passt:PaSST",
+    "pe_audio": "pe_audio:PeAudio",
     "psd_shape": "psd_shape:PsdShape",
     "stereo_logmel": "stereo_logmel:StereoLogMel",
     "wavlm": "speech:WavLM",

@@ -13,6 +13,7 @@ import asdcore
 import asdcore_plugins
 from asdcore.basics.table_files import (
     csv_in_batches,
+    parquet_in_batches,
     parquet_metadata,
     parquet_schema,
     read_csv,
@@ -87,9 +88,62 @@ def test_what_makes_polars_panic_is_an_error_like_any_other(tmp_path, monkeypatc
     def panics(*_, **__):
         raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
 
-    monkeypatch.setattr(pl, "read_parquet", panics)
-    with pytest.raises(pl.exceptions.PolarsError, match="assertion failed"):
-        read_parquet(tmp_path / "x")
+    for name in ("read_parquet", "read_parquet_metadata", "read_parquet_schema"):
+        monkeypatch.setattr(pl, name, panics)
+    for read in (read_foreign_parquet, parquet_metadata, parquet_schema):
+        with pytest.raises(pl.exceptions.PolarsError, match="assertion failed"):
+            read(tmp_path / "x")
+
+
+def test_polars_decodes_no_table_that_was_kept(tmp_path, monkeypatch):
+    """Of some damage polars stops the process. What a store and a run folder hold may be damaged as well."""
+    monkeypatch.setattr(pl, "read_parquet", lambda *_, **__: pytest.fail("polars was asked"))
+    write_parquet(TABLE, tmp_path / "whole")
+    assert read_parquet(tmp_path / "whole").equals(TABLE)
+    content = (tmp_path / "whole").read_bytes()
+    for damaged in (b"", b"no table", content[:-9], content[: len(content) // 2]):
+        with pytest.raises((pl.exceptions.PolarsError, OSError)):
+            read_parquet(damaged)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_table_comes_back_with_its_types(rows, tmp_path):
+    frame = pl.DataFrame(
+        {
+            "text": ["", None, "\u00e9"][:rows],
+            "unknown": [None] * rows,
+            "small": [-1, 0, 1][:rows],
+            "score": [0.5, None, -0.0][:rows],
+            "shape": [[2, 1], [], [3]][:rows],
+            "values": [[0.25, None], [], [1.0]][:rows],
+        },
+        schema={
+            "text": pl.String,
+            "unknown": pl.String,
+            "small": pl.Int8,
+            "score": pl.Float64,
+            "shape": pl.List(pl.Int32),
+            "values": pl.List(pl.Float32),
+        },
+    )
+    write_parquet(frame, tmp_path / "x")
+    back = read_parquet(tmp_path / "x")
+    assert back.schema == frame.schema
+    assert back.equals(frame)
+
+
+def _with_a_column_that_is_no_text(path: Path) -> None:
+    """Write a table one letter of whose column's name was damaged where only pyarrow looks: in the footer."""
+    write_parquet(TABLE.rename({"clip": "clippings"}), path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"clippings", b"clip\xffings"[:9]))
+
+
+def test_a_name_that_is_no_text_is_damage(tmp_path):
+    _with_a_column_that_is_no_text(tmp_path / "x")
+    for read in (read_parquet, read_foreign_parquet, lambda path: list(parquet_in_batches(path, 1))):
+        with pytest.raises((pl.exceptions.PolarsError, OSError)):
+            read(tmp_path / "x")
 
 
 def test_polars_gets_a_table_of_others_only_if_pyarrow_can_read_it(tmp_path, monkeypatch):
@@ -119,7 +173,9 @@ def test_nobody_gives_polars_a_path():
     assert len(calls) - len(outside) == 7
 
 
-@pytest.mark.parametrize(("name", "look"), [("read_parquet", read_parquet), ("read_parquet_schema", parquet_schema)])
+@pytest.mark.parametrize(
+    ("name", "look"), [("read_parquet", read_foreign_parquet), ("read_parquet_schema", parquet_schema)]
+)
 def test_polars_is_given_no_file_of_which_it_would_make_a_memory_map(tmp_path, monkeypatch, name, look):
     write_parquet(TABLE, tmp_path / "x")
     given, of_polars = [], getattr(pl, name)

@@ -77,7 +77,8 @@ def test_a_command_ends_with_its_exit_code_and_what_ends_it_is_said(body, code, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_to_the_command_ends_its_work_and_is_how_it_ended(number):
-    with started(SAYS_SO) as process:
+    # Under nohup, tests ignore SIGHUP, and so would what they start.
+    with started(SAYS_SO, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
         worker = int(process.stdout.readline().split()[-1])
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
@@ -143,3 +144,19 @@ def test_a_run_goes_on_after_a_plugin_that_ended_its_process(dataset, simple, tm
     assert [path.name for path in (tmp_path / "run").iterdir()] == [CLAIM]
     again = asdcore.run(simple, dataset, tmp_path / "run", store=tmp_path / "store")
     assert again.about["tables"] == whole.about["tables"]
+
+
+def test_a_system_that_lacks_what_it_takes_runs_the_command_all_the_same():
+    code = """
+import os, signal, sys
+for module, name in ((os, "memfd_create"), (os, "pipe2"), (os, "sched_getaffinity"), (signal, "sigwaitinfo")):
+    delattr(module, name)
+from asdcore.cli import supervised
+sys.argv = ["asdcore", "plugins", "nowhere"]
+assert not supervised.SUPERVISES
+supervised.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "nowhere" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -207,7 +207,7 @@ def test_unknown_machines_sections_and_systems_are_named(detector):
 
 
 def test_other_code_than_was_frozen_is_refused(carried, monkeypatch):
-    monkeypatch.setattr("asdcore.frozen.verify.__version__", "9.9")
+    monkeypatch.setattr("asdcore.frozen.verifying.code_differences.__version__", "9.9")
     with pytest.raises(ManifestError, match=r"was frozen with other code than is installed.*\n.*asdcore .*here 9.9"):
         asdcore.load_detector(carried.path)
 

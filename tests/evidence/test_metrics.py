@@ -507,7 +507,7 @@ def test_one_class_has_no_curve(measure):
 
 @pytest.mark.parametrize("labels", [[0, 2], [0.0, 0.7], [0.0, math.nan], ["0", "1"], [0, None]])
 def test_labels_must_be_zeros_and_ones(labels):
-    with pytest.raises(EvaluationError, match=r"The labels hold .* allowed are the numbers 0 and 1"):
+    with pytest.raises(EvaluationError, match=r"The labels hold (?!np\.).* allowed are the numbers 0 and 1"):
         auc([1.0, 2.0], labels)
     with pytest.raises(EvaluationError, match="The decisions hold"):
         precision_recall_f1(labels, [0, 1])

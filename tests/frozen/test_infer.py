@@ -383,7 +383,7 @@ def test_each_clip_is_opened_once_and_only_pinned_plugins_are_touched(world, inf
     assert [name for name in after if after[name] != before[name]] == [RUN_FILE]
     new, old = load_run(tmp_path / "out").meaning, load_run(inferred.folder).meaning
     (note,) = [note for note in new["notes"] if note not in old["notes"]]
-    assert note.startswith("1 recording set aside (such as fan/supplemental/noise.wav)")
+    assert note.startswith("1 recording set aside (fan/supplemental/noise.wav)")
     assert {**new, "notes": None} == {**old, "notes": None}
 
 

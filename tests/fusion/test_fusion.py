@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import combine_pvalues, norm, rankdata, spearmanr
+from scipy.stats import combine_pvalues, norm, rankdata, spearmanr, trim_mean
 
 from asdcore.errors import DataError, PortfolioError
 from asdcore.fusion import FUSIONS, Normals, branches_named, check_fusion, fit_fusion
 from asdcore.fusion.smooth_ecdf import SmoothEcdf
 
 NAMES = ("x", "y", "w")
-PARAMETERS = {"gate": {"weights": {"y": 1.0, "w": 0.5}}, "low_correlation": {"auxiliary": ["w", "y"]}}
+PARAMETERS = {
+    "gate": {"weights": {"y": 1.0, "w": 0.5}},
+    "low_correlation": {"auxiliary": ["w", "y"]},
+    "trimmed_mean": {"share": 1 / 3},
+}
 EQUAL, UNEQUAL = dict.fromkeys(NAMES, 1.0), {"x": 0.5, "y": 0.2, "w": 0.3}
 
 
@@ -94,6 +98,37 @@ def test_order_statistics(name, reduce):
     assert np.allclose(fitted(name)(CLIPS), reduce([CLIPS[one] for one in NAMES], axis=0), rtol=1e-15)
     two = fitted(name, {"x": 1.0, "y": 1.0})
     assert np.allclose(two(CLIPS), reduce([CLIPS["x"], CLIPS["y"]], axis=0), rtol=1e-15)
+
+
+@pytest.mark.parametrize(("n_branches", "share"), [(3, 1 / 3), (3, 0.49), (5, 0.2), (7, 0.3)])
+def test_trimmed_mean_is_scipys(n_branches, share):
+    clips = {f"b{i}": np.random.default_rng(i).standard_normal(30) for i in range(n_branches)}
+    fuse = fitted("trimmed_mean", dict.fromkeys(clips, 1.0), clips, domains(30), share=share)
+    assert np.allclose(fuse(clips), trim_mean(list(clips.values()), share), rtol=1e-14)
+
+
+def test_one_branch_that_goes_astray_does_not_move_a_trimmed_mean():
+    calm = {"x": np.array([1.0]), "y": np.array([2.0]), "w": np.array([9.0])}
+    wild = calm | {"w": np.array([1e300])}
+    assert fitted("trimmed_mean")(calm) == fitted("trimmed_mean")(wild) == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("branches", "share", "said"),
+    [
+        (
+            EQUAL,
+            0.2,
+            r"share = 0.2 of 3 branches leaves none out: give a share of at least 0.34, or take fusion 'sum'",
+        ),
+        ({"x": 1.0, "y": 1.0}, 0.4, "give 1.0 to 3 branches or more"),
+        (EQUAL, 0.5, "share must lie between 0 and 1 / 2, not at 0.5"),
+        (EQUAL, -0.1, "share must lie between 0 and 1 / 2"),
+    ],
+)
+def test_a_trimmed_mean_that_trims_nothing_or_all_is_refused(branches, share, said):
+    with pytest.raises(PortfolioError, match=said):
+        check_fusion("trimmed_mean", {"share": share}, branches)
 
 
 def test_copula_has_unit_variance_on_train_normals_where_stouffer_has_more():
@@ -209,11 +244,11 @@ def test_a_branch_without_spread_is_named(name):
         fitted(name, phi=phi)
 
 
-@pytest.mark.parametrize("name", ["max", "median", "zmin"])
+@pytest.mark.parametrize("name", ["max", "median", "trimmed_mean", "zmin"])
 def test_what_does_not_weigh_refuses_weights(name):
     with pytest.raises(PortfolioError, match=f"Fusion '{name}' does not weigh .* give 1.0 to every branch that counts"):
-        check_fusion(name, {}, UNEQUAL)
-    check_fusion(name, {}, {"x": 2.0, "y": 2.0, "w": 0.0})
+        check_fusion(name, PARAMETERS.get(name, {}), UNEQUAL)
+    check_fusion(name, PARAMETERS.get(name, {}), {"x": 2.0, "y": 2.0, "z": 2.0, "w": 0.0})
 
 
 @pytest.mark.parametrize(

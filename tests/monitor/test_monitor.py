@@ -226,7 +226,7 @@ def test_a_misfit_is_passed_over_in_a_folder_and_refused_alone(tmp_path, recordi
     path = recording(tmp_path / "in" / "a.wav", [LOUD] * 3)
     for source in (Folder(tmp_path / "in", once=True, settle=0), File(path)):
         monitor = start(tmp_path / "log")
-        monitor.misfit = lambda channels, rate, unit: f"{channels} at {rate} is wrong{unit}"
+        monitor.misfit = lambda given: f"{given.channels} at {given.sample_rate} is wrong{given.unit}"
         if isinstance(source, Folder):
             (note,) = listened(monitor, source)
             assert note["text"] == "a.wav: 1 at 8000 is wrong; it is passed over"

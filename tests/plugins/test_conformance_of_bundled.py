@@ -107,7 +107,7 @@ BUNDLED = {
             ("padim", {"channels": 5, "references": ["pooled", "source", "target"]}),
             ("padim", {"bands": 4, "top": 0.5}),
             ("autoencoder", {"epochs": 2}),
-            ("autoencoder", {"epochs": 2, "score": "mahalanobis"}),
+            ("autoencoder", {"epochs": 2, "score": "mahalanobis", "predicts": "middle", "frames": 3}),
             ("autoencoder", {"epochs": 2, "score": "mahalanobis_paper", "frames": 1}),
             ("linear_autoencoder", {"stacked": 3, "references": ["pooled", "source", "target"]}),
             ("linear_autoencoder", {"stacked": 3, "score": "mahalanobis", "references": ["pooled", "target"]}),

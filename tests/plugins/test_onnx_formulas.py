@@ -92,6 +92,8 @@ def test_scorers_of_features(as_onnx, name, parameters, dim, seed):
 SCOPES = ("pooled", "domain_min", "source", "target", "domain_soft")
 KINDS = ("mse", "mahalanobis", "mahalanobis_paper")
 BY_FRAMES = [("autoencoder", {"score": score, "epochs": 1}) for score in KINDS]
+BY_FRAMES += [("autoencoder", {"predicts": "middle", "epochs": 1})]
+BY_FRAMES += [("autoencoder", {"predicts": "last", "score": score, "epochs": 1}) for score in KINDS[1:]]
 
 
 @pytest.mark.parametrize(("name", "parameters"), BY_FRAMES, ids=lambda value: str(value))

@@ -8,8 +8,9 @@ import pytest
 
 import asdcore
 from asdcore.errors import EvaluationError
+from asdcore.evidence.evaluations.evaluate import Evaluation, SystemResult
 from asdcore.evidence.metrics import harmonic_mean
-from asdcore.reporting.paper_tables import table, write_csv, write_latex
+from asdcore.reporting.paper_tables import latex_of, table, write_csv, write_latex
 from asdcore.reporting.reported_runs import open_subjects, places
 from asdcore.reporting.statistics import compute_statistics
 
@@ -51,18 +52,41 @@ def test_the_challenges_table_has_a_row_for_each_measure_and_both_means(subjects
     assert rows[3][2] == f"{100 * result.official_score:.2f}"
 
 
-def test_latex_is_the_same_table_escaped_with_the_best_in_bold(subjects, tmp_path):
-    called = places(subjects)
-    write_latex(tmp_path, subjects, called)
+def test_latex_is_the_same_table_escaped(subjects, tmp_path):
+    write_latex(tmp_path, subjects)
     text = (tmp_path / "paper.tex").read_text()
+    header, body = table(subjects, places(subjects))
     assert r"3D\_Printer" in text
-    assert text.count(r" \\") == 1 + len(table(subjects, called)[1])
-    assert text.count("\\textbf{") == sum(bool(one) for row in table(subjects, called)[1] for one in row[2:])
+    assert [line.split(" & ")[1:] for line in text.splitlines() if " & " in line] == [
+        [*row[1:-1], f"{row[-1]} \\\\"] for row in [[cell.replace("_", r"\_") for cell in header], *body]
+    ]
+    assert "textbf" not in text  # The best of one system says nothing.
     assert text.rstrip().endswith(r"\end{tabular}")
+
+
+def result_of(values):
+    cells = [{"machine": "fan", "section": f"0{i}", "auc": auc, "pauc": 0.5} for i, auc in enumerate(values)]
+    return SystemResult(sum(values) / len(values), cells, [])
+
+
+def of_2021(section, value):
+    values = dict.fromkeys(("auc_source", "auc_target", "pauc_source", "pauc_target"), value)
+    return {"machine": "fan", "section": section, **values}
+
+
+def test_the_best_is_bold_and_a_machine_with_sections_has_one_column():
+    text = latex_of(
+        [(str, Evaluation(2020, {"a": result_of([0.9, 0.5]), "b": result_of([0.6, 0.6])}))], "official score"
+    )
+    assert r"\begin{tabular}{llrrr}" in text
+    assert r"a & AUC & \textbf{64.29} & \textbf{70.00} & \textbf{70.00} \\" in text
+    assert r"b & AUC & 60.00 & 60.00 & 60.00 \\" in text
+    harmonic = Evaluation(2021, {"a": SystemResult(0.6, [of_2021("00", 0.9), of_2021("01", 0.5)], [])})
+    assert r"a & AUC source & 64.29 & 70.00 & 64.29 \\" in latex_of([(str, harmonic)], "official score")
 
 
 def test_without_labels_there_is_no_table(subjects, tmp_path):
     blind = [type(one)(one.name, one.run, True, one.year, None, None, None, ()) for one in subjects]
     with pytest.raises(EvaluationError, match="--truth"):
-        write_latex(tmp_path, blind, places(blind))
+        write_latex(tmp_path, blind)
     assert list(tmp_path.iterdir()) == []

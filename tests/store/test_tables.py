@@ -13,6 +13,7 @@ from asdcore.store.tables import (
     DECISIONS,
     GROUND_TRUTH,
     SCORES,
+    read_parquet,
     read_table,
     write_parquet,
     write_table,
@@ -109,3 +110,12 @@ def test_a_column_that_is_there_if_known_changes_no_table_without_it(tmp_path):
     assert read_table(CLIP_INDEX, places[2], "")["unit"].to_list() == ["g"]
     with pytest.raises(StoreError, match="unit is Int32, it must be String"):
         CLIP_INDEX.check(plain.with_columns(unit=1))
+
+
+def test_a_damaged_table_is_told_in_one_line(tmp_path):
+    """pyarrow ends some of its messages with a new line."""
+    write_parquet(pl.DataFrame({"a": [1]}), tmp_path / "x", "digest")
+    content = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(content[:-100] + b"\xff" * 92 + content[-8:])
+    with pytest.raises(StoreError, match=r"^.* cannot be read as Parquet \(.+\): cut short or overwritten\. Repair\.$"):
+        read_parquet(tmp_path / "x", "Repair.")

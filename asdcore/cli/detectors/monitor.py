@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from asdcore.monitor.keep_audio import AudioKept
     from asdcore.monitor.monitor import Explains, Monitor
     from asdcore.monitor.past import Settings
-    from asdcore.monitor.sources import Source
+    from asdcore.monitor.sources import Recording, Source
 
 
 Machine = Annotated[
@@ -168,10 +169,16 @@ def _monitor(
         journal,
         kept,
         _print if show else None,
-        lambda channels, rate, of_file: machine.kind.misfit(channels, rate, of_file or unit),
+        partial(_misfit, detector, machine, unit),
         says_why,
         LearntSound(machine).normal,
     )
+
+
+def _misfit(detector: Detector, machine: KnownMachine, unit: str, given: Recording) -> str:
+    """Return why a recording cannot be judged, "" if it can. unit : of recordings that say none."""
+    of_kind = machine.kind.misfit(given.channels, given.sample_rate, given.unit or unit)
+    return of_kind or detector.reading_misfit(Path(given.name))
 
 
 def _source(source: str, *, once: bool, settle: float, sample_rate: int | None, channels: int) -> Source:

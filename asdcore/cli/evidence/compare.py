@@ -9,7 +9,7 @@ import typer
 from asdcore.cli.evidence.ledger import Hypothesis
 from asdcore.cli.evidence.selection import Runs, Systems, Truth, Year
 from asdcore.cli.output.export import Csv, Latex, export
-from asdcore.cli.output.results import show_comparison
+from asdcore.cli.output.results import rows_of_differences, show_comparison
 from asdcore.cli.shared import Json, print_json, progress
 
 
@@ -50,7 +50,7 @@ def compare(
         hypothesis=hypothesis,
         progress=progress(),
     )
-    is_answered = export(comparison.rows_of_values(), csv, latex)
+    is_answered = export(comparison.rows_of_values(), csv, latex, lambda: rows_of_differences(comparison))
     if as_json:
         print_json(comparison.as_json())
     elif not is_answered:

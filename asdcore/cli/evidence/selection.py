@@ -85,7 +85,7 @@ def select(
         seed=seed,
         hypothesis=hypothesis,
     )
-    if not export(outcome.rows_of_values(), csv, latex):
+    if not export(outcome.rows, csv, latex, lambda: [_shown(outcome, row) for row in outcome.rows]):
         _show(outcome, as_json)
 
 
@@ -93,7 +93,9 @@ def audit_plan(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The plan to write, a sealed JSON file.")],
     systems: Systems = None,
-    within: Annotated[float, typer.Option(help="How far below the best official score is near enough.")] = 0.005,
+    within: Annotated[
+        float, typer.Option(help="How far below the best official score is near enough: 0.005 is half a point.")
+    ] = 0.005,
     risk: Annotated[
         Literal["target_share_of_top_normals", "target_fpr_at_threshold"],
         typer.Option(help="Which reading of the target false-positive ratio decides."),
@@ -143,22 +145,28 @@ def _show(outcome: Outcome, as_json: bool) -> None:
         print_json(outcome.as_json())
         return
     looks = [] if outcome.looks is None else [f"Looks at these labels so far: {outcome.looks}."]
-    facts = [f"{name}: {_rounded(value)}" for name, value in outcome.facts.items() if isinstance(value, int | float)]
-    print_lines([*textwrap.wrap(outcome.definition, WIDTH), ""])
+    figures = {name: value for name, value in outcome.facts.items() if isinstance(value, int | float)}
+    facts = [f"{name}: {value}" for name, value in _shown(outcome, figures).items()]
+    unit = [] if outcome.protocol == "criteria" else ["Scores, shares and their differences are in percent."]
+    print_lines([*textwrap.wrap(outcome.definition, WIDTH), *unit, ""])
     for rows in (outcome.facts.get("candidates"), outcome.rows, outcome.facts.get("kinds")):
-        print_lines([*_table(rows), ""] if rows else [])
+        print_lines([*_table(outcome, rows), ""] if rows else [])
     print_lines([*facts, ""] if facts else [])
     print_lines([*textwrap.wrap(outcome.sentence, WIDTH), *looks])
 
 
-def _table(rows: list[dict[str, Any]]) -> list[str]:
+def _table(outcome: Outcome, rows: list[dict[str, Any]]) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return terminal.table([{key: _rounded(value) for key, value in row.items()} for row in rows], columns)
+    return terminal.table([_shown(outcome, row) for row in rows], columns)
 
 
-def _rounded(value: Any) -> Any:
-    """Return a number as text of four decimals or more: scores are fractions here, as in JSON."""
-    return fixed(value, 4) if isinstance(value, float) else value
+def _shown(outcome: Outcome, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with fractions in percent, of two decimals, and other numbers of four."""
+    decimals = {name: 4 if name in outcome.no_fractions else 2 for name in row}
+    return {
+        name: fixed(value, decimals[name]) if isinstance(value, float) else value
+        for name, value in outcome.in_percent(row).items()
+    }
 
 
 def _late(seen: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from asdcore.basics.digits import fixed
 from asdcore.cli.output import terminal
-from asdcore.cli.output.export import export
+from asdcore.cli.output.export import export_evaluation
 from asdcore.cli.output.results import show_evaluation
 from asdcore.cli.shared import print_json, print_lines
 
@@ -19,7 +19,9 @@ MEANING = (
 )
 
 
-def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path | None, **more: Any) -> None:
+def evaluate_unknown(
+    run: Path, *, as_json: bool, csv: Path | None, latex: Path | None, all_columns: bool, **more: Any
+) -> None:
     """Evaluate a run as if the machine of a clip were unknown, and print the results and who is taken for whom."""
     from asdcore.evidence.evaluations.unknown_machine import evaluate_unknown_machine
     from asdcore.evidence.labels.held_back import held_back_note
@@ -27,7 +29,7 @@ def evaluate_unknown(run: Path, *, as_json: bool, csv: Path | None, latex: Path 
 
     finished = load_run(run)
     result = evaluate_unknown_machine(finished, **more)
-    is_answered = export(result.evaluation.rows_of_values(), csv, latex)
+    is_answered = export_evaluation(result.evaluation, csv, latex, all_columns)
     if as_json:
         print_json(result.as_json())
     elif not is_answered:

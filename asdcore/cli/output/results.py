@@ -71,6 +71,7 @@ def show_evaluation(result: Evaluation) -> None:
         if sure.machines:
             lines.append("other machines: where the score of machines like these may lie; jackknife.")
         lines += NO_WIDTH if _lacks_width(result) else []
+        lines += [textwrap.fill(f"note: {line}", WIDTH) for line in sure.notes]
     if len(trials) > 1:
         lines.append("SD: how far trials lie apart on these clips, which is what other seeds may change.")
     lines += [f"note: {line}" for line in result.not_judged]
@@ -89,7 +90,10 @@ def show_comparison(comparison: Comparison) -> None:
     of = f"Official scores of DCASE {year}" if year else "Mean scores of your own recordings"
     typer.echo(f"{of} in percent, and their differences in points, with 95 % intervals.\n")
     _print(_officials(comparison.evaluation))
-    trials = [pair for pair in comparison.differences if isinstance(pair, TrialDifference)]
+    sure = comparison.evaluation.uncertainty
+    for line in sure.notes if sure else ():
+        typer.echo(textwrap.fill(f"note: {line}", WIDTH) + "\n")
+    trials = any(isinstance(pair, TrialDifference) for pair in comparison.differences)
     table = _table("first", "second")
     for heading in ("difference", *(["SD"] if trials else []), "p", "p, Holm", "detectable"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -101,6 +105,25 @@ def show_comparison(comparison: Comparison) -> None:
     for pair in comparison.differences:
         typer.echo(textwrap.fill(pair.sentence, WIDTH, initial_indent="- ", subsequent_indent="  "))
     typer.echo(OF_TRIALS if trials else OF_CLIPS)
+
+
+def rows_of_differences(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the difference of every two systems as papers print it, in points with two decimals."""
+    from asdcore.evidence.uncertainty.trial_pairs import TrialDifference
+
+    return [
+        {
+            "first": pair.first,
+            "second": pair.second,
+            "difference": fixed(100 * pair.estimate),
+            **{name: fixed(100 * end) for name, end in zip(("low", "high"), pair.interval.as_json(), strict=True)},
+            **({"SD": fixed(100 * pair.sd)} if isinstance(pair, TrialDifference) else {}),
+            "p": f"{pair.p:.2g}",
+            "p, Holm": f"{pair.p_holm:.2g}",
+            "detectable": fixed(100 * pair.smallest_detectable),
+        }
+        for pair in comparison.differences
+    ]
 
 
 def _cells(result: Evaluation) -> Table:

@@ -66,6 +66,12 @@ def imported_names(file: Path) -> frozenset[str]:
     return frozenset(name for name in _imports(file, about.st_mtime_ns, about.st_size) if not name.startswith("."))
 
 
+def imported_at_run_time(file: Path) -> frozenset[str]:
+    """Return what :func:`imported_names` does, without imports that only a type checker sees."""
+    about = file.stat()
+    return frozenset(name for name in _run_time(file, about.st_mtime_ns, about.st_size) if not name.startswith("."))
+
+
 def names_below(file: str, package: str) -> frozenset[str]:
     """Return the modules of a package that a source file imports by full name."""
     about = os.stat(file)  # noqa: PTH116
@@ -87,6 +93,12 @@ def _names_below(file: str, package: str, changed: int, size: int) -> frozenset[
 def _imports(file: Path, changed: int, size: int) -> frozenset[str]:
     tree = _parsed(file.read_bytes())
     return frozenset() if tree is None else frozenset(_imported(_statements(tree)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _run_time(file: Path, changed: int, size: int) -> frozenset[str]:
+    tree = _parsed(file.read_bytes())
+    return frozenset() if tree is None else frozenset(_imported(_statements(tree, typing_too=False)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -117,11 +129,17 @@ def _parsed(content: bytes) -> ast.Module | None:
         return None
 
 
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every statement of a module, at any depth: an import is one, and no expression holds any."""
+def _statements(tree: ast.AST, *, typing_too: bool = True) -> Iterator[ast.AST]:
+    """Yield every statement of a module, at any depth: an import is one, and no expression holds any.
+
+    typing_too : whether those in ``if TYPE_CHECKING:``, which is never true when code runs, count.
+    """
     waiting = [tree]
     while waiting:
         node = waiting.pop()
+        if not typing_too and isinstance(node, ast.If) and _names(node.test) == ["TYPE_CHECKING"]:
+            waiting += node.orelse
+            continue
         yield node
         for block in ("body", "orelse", "finalbody", "handlers", "cases"):
             waiting += getattr(node, block, ())

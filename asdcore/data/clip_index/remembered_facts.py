@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from asdcore.basics.cores import cores
 from asdcore.basics.recording_parts import recording_name
 from asdcore.data.recordings.audio import AudioFacts
 from asdcore.errors import StoreError
@@ -106,7 +107,7 @@ def _read(clips: list[str], look: Look) -> tuple[pl.DataFrame, list[str]]:
 
     # To hand a small file to a thread takes as long as to read it.
     batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+    with ThreadPoolExecutor(max_workers=cores()) as threads:
         outcomes = [outcome for batch in threads.map(look_at, batches) for outcome in batch]
     return facts_table(outcomes), [outcome for outcome in outcomes if isinstance(outcome, str)]
 

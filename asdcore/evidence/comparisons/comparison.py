@@ -14,6 +14,7 @@ from asdcore.evidence.comparisons.trial_comparison import all_trials, compare_tr
 from asdcore.evidence.selection.candidates import Places, Runs, flattened, open_candidates, places_of
 from asdcore.evidence.uncertainty.bootstrap import Resampled
 from asdcore.evidence.uncertainty.paired import SIGNIFICANT, pairwise
+from asdcore.evidence.uncertainty.resample import check_draws
 from asdcore.progress import Progress, Silent
 
 __all__ = ["PERMUTATIONS", "Comparison", "compare"]
@@ -112,7 +113,7 @@ def compare(
 
 
 def _pairs_of(places: Places, asked: int | None) -> tuple[int, int]:
-    """Return the numbers of pairs and permutations; raise for a single system, or for too few permutations."""
+    """Return the numbers of pairs and permutations; raise for one system, or too few or many permutations."""
     if len(places) < 2:
         raise EvaluationError(
             f"There is only the system {', '.join(places)}: a comparison needs two. Name another run."
@@ -120,6 +121,7 @@ def _pairs_of(places: Places, asked: int | None) -> tuple[int, int]:
     pairs = math.comb(len(places), 2)
     needed = math.ceil(pairs / SIGNIFICANT)
     permutations = max(PERMUTATIONS, needed) if asked is None else asked
+    check_draws("permutations", permutations)  # a larger one may be no float
     if SIGNIFICANT * (1 + permutations) < pairs:
         raise EvaluationError(
             f"With {pairs} pairs of systems, {permutations} permutations could show no difference: the smallest p is "

@@ -29,6 +29,7 @@ from asdcore.evidence.metrics import (
     DOMAINS,
     cells,
     diagnostics,
+    f1_ev,
     harmonic_mean,
     official_score,
     precision_recall_f1,
@@ -97,11 +98,13 @@ class Evaluation(Tabular):
 
         ``year`` is null for recordings of one's own, and their score is called ``mean_score``. ``ci95`` and, for each
         official cell, ``<cell>_ci95`` are [low, high], BCa; null if none was asked for. ``ci95_machines`` is the
-        interval of the score over other machines; null for a single machine, too.
+        interval of the score over other machines; null for a single machine, too. ``notes`` are on cells of so few
+        clips that their intervals are too narrow; the key is missing if there are none.
         """
         return {
             "year": self.year or None,
             **({"not_judged": list(self.not_judged)} if self.not_judged else {}),
+            **({"notes": list(self.uncertainty.notes)} if self.uncertainty and self.uncertainty.notes else {}),
             "systems": {
                 name: {
                     self.total: result.official_score,
@@ -214,10 +217,11 @@ def evaluate_table(table: pl.DataFrame, year: int, replicates: int = 0) -> Evalu
 
 
 def _cells(clips: pl.DataFrame, year: int) -> Cells:
-    """Return a row: the official cells, the other AUCs, the target false positives, then precision, recall and F1."""
+    """Return a row: official cells, other AUCs, F1-EV, the target false positives, then precision, recall and F1."""
     scores, labels = clips["score"].to_numpy(), clips["label"].to_numpy()
     domains = np.array(clips["domain"].to_list(), dtype=object)
     row: Cells = {**cells(scores, labels, domains, year), **diagnostics(scores, labels, domains, year)}
+    row |= {"f1_ev": f1_ev(scores, labels), "f1_ev_bounded": f1_ev(scores, labels, bounded=True)}
     decided = "decision" in clips.columns and not clips["decision"].null_count()
     decisions = clips["decision"].to_numpy() if decided else None
     if "auc_source" in row:

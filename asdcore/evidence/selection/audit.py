@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from asdcore.basics.digits import fixed
 from asdcore.basics.parse import parse_json
 from asdcore.basics.paths import finite, given_path
 from asdcore.errors import AsdcoreError, EvaluationError, did_you_mean
@@ -43,7 +42,7 @@ RISKS: tuple[Risk, ...] = ("target_share_of_top_normals", "target_fpr_at_thresho
 
 RULE = (
     "1. compliance: the run is the one that the plan names, and its tables are those that it was written with. "
-    "2. official score: at least the best of the compliant candidates less {within}. "
+    "2. official score: at least the best of the compliant candidates less {points:g} points. "
     "3. risk: the smallest mean {risk} over machines and sections. "
     "4. pAUC: the largest mean pAUC. Candidates that are still equal stand in the order of the plan."
 )
@@ -115,7 +114,7 @@ def audit_plan(
         "candidates": [_entry(name, run, system, path) for name, (run, system) in places.items()],
         "within": within,
         "risk": risk,
-        "rule": RULE.format(within=within, risk=risk),
+        "rule": RULE.format(points=100 * within, risk=risk),
         "late": seen,
         FIELD: unsealed(),
     }
@@ -177,7 +176,7 @@ def audit_decide(plan: str | Path, *, truth: str | Path | None = None, year: int
     facts = {"chosen": chosen, "plan_sha256": digest, "planned": read["time"], "late": read["late"], "broken": broken}
     sentence = (
         f"{chosen} is chosen by the rule of {path.name}: official score {points(rows[chosen]['official_score'])}, "
-        f"{read['risk']} {fixed(rows[chosen][read['risk']], 3)}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
+        f"{read['risk']} {points(rows[chosen][read['risk']])}, mean pAUC {points(rows[chosen]['mean_pauc'])}."
         + " The plan was made after candidates had been evaluated."
         * bool(read["late"])
     )

@@ -94,7 +94,8 @@ def criteria(places: Places, by: str | None = None) -> Outcome:
         f"{first} has the smallest {chosen_by}, {least}, of {len(rows)}; no label was looked at. This says little "
         "about which of them hears faults best."
     )
-    return Outcome("criteria", DEFINITION, {"by": chosen_by, "chosen": first, "cells": cells}, rows, sentence)
+    facts = {"by": chosen_by, "chosen": first, "cells": cells}
+    return Outcome("criteria", DEFINITION, facts, rows, sentence, no_fractions=(*CRITERIA, "balance_floor"))
 
 
 def _cells(run: Run, system: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ class Outcome(Tabular):
         The conclusion.
     looks : int or None
         How often the labels have been looked at, this time included; None if the protocol does not look.
+    no_fractions : tuple of str
+        Numbers of the facts and the table that are not fractions of something, such as p-values.
 
     """
 
@@ -36,10 +39,18 @@ class Outcome(Tabular):
     rows: list[dict[str, Any]]
     sentence: str
     looks: int | None = None
+    no_fractions: tuple[str, ...] = ("p",)
 
     def rows_of_values(self) -> list[dict[str, Any]]:
         """Return the table of the protocol: a row for each machine or candidate."""
         return self.rows
+
+    def in_percent(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row, or the facts, as a person reads it: fractions in percent, as the sentence has them."""
+        return {
+            name: 100 * value if isinstance(value, float) and name not in self.no_fractions else value
+            for name, value in row.items()
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that ``asdcore select --json`` prints."""

@@ -6,6 +6,7 @@ resample        draws the weights of clips: bootstrap, clips left out, systems s
 section_arrays  the joined table as arrays, section by section
 curves          AUC and pAUC for many weightings of the same clips
 bootstrap       intervals of every cell and official score
+few_clips       notes the cells of so few clips that their intervals are too narrow
 paired          tests the difference of two systems
 trial_pairs     the same over trials and clips at once
 delong          intervals of AUCs in closed form

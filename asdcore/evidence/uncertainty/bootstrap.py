@@ -15,6 +15,7 @@ from asdcore.compute.threads import single_threaded
 from asdcore.errors import EvaluationError
 from asdcore.evidence.metrics import rule
 from asdcore.evidence.uncertainty.curves import official_scores, official_scores_replaced
+from asdcore.evidence.uncertainty.few_clips import notes_on_few_clips
 from asdcore.evidence.uncertainty.interval import Interval, acceleration, bca, check_level, jackknife, percentile
 from asdcore.evidence.uncertainty.resample import Indices, Stratum, bootstrap_weights, left_out_weights
 from asdcore.evidence.uncertainty.section_arrays import Section, machines_of, sections_of
@@ -42,6 +43,8 @@ class Uncertainty:
         Of the bootstrap.
     level : float
         The share of repetitions in which an interval covers the true value.
+    notes : tuple of str
+        On cells of so few clips that their intervals are too narrow.
 
     """
 
@@ -51,6 +54,7 @@ class Uncertainty:
     replicates: int
     seed: int
     level: float = 0.95
+    notes: tuple[str, ...] = ()
 
 
 def intervals(
@@ -168,6 +172,7 @@ class Resampled:
             self.replicates.shape[-1],
             self.seed,
             level,
+            notes_on_few_clips(self.sections, self.year),
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -24,13 +25,15 @@ from asdcore.execution import Elsewhere, run_jobs
 from asdcore.frozen.verifying.how_far import arrays_apart, in_words, tables_apart
 from asdcore.frozen.verifying.kernel_settings import settings
 from asdcore.held_out import NONE
-from asdcore.pipeline import Work
 from asdcore.progress import Progress
 from asdcore.runs.folder import TABLES, Run
 from asdcore.stages.embedding import embed
 from asdcore.stages.scoring.score_new import Probe
 from asdcore.store.cache import Store
 from asdcore.store.disk.atomic import disk_trouble
+
+if TYPE_CHECKING:  # a detector proves its scorers here, and needs none of what runs a portfolio
+    from asdcore.pipeline import Work
 
 SCORED = ("calibrated", "systems")
 

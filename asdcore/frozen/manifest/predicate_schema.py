@@ -76,6 +76,7 @@ class _Kernels(_Part):
 class _Environment(_Part):
     packages: dict[str, str]
     deterministic: _Deterministic
+    score_packages: list[str] = []
     cpu: str = ""
     cpu_features: list[str] = []
     kernels: _Kernels | None = None

@@ -10,4 +10,6 @@ stored_parts     the features and fitted states that a run took from its store
 clips_by_sound   which machines have which sound, in little memory
 left_out_groups  how train normals were split to be scored out of fold
 environment      Python, packages, processor, linear algebra
+packages         the packages that some code imports, and what these need
+score_packages   the packages that the scores of a detector need
 """

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asdcore.basics.cores import cores
 from asdcore.basics.parse import parse_json
 from asdcore.basics.recording_parts import is_whole, part_digest, recording_name
 from asdcore.contract.source_code.files import FRESH
@@ -97,7 +98,7 @@ def hash_files(
     few, many = BATCH
     each = min(many, max(few, len(waiting) // many))
     batches = (waiting[start : start + each] for start in range(0, len(waiting), each))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         files = {name: file for batch in threads.map(look_at, batches) for name, file in batch}
     done(len(wanted) - len(waiting))
     return {name: _part_of(name, files[recording_name(name)]) for name in wanted}

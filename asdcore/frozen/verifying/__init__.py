@@ -1,6 +1,7 @@
 """How a verification finds what differs, proves what is the same, and says so.
 
 differences        the result of a verification: every difference
+code_differences   compares asdcore, plugins, Python and packages; for a detector those alone that its scores need
 refusal            a failed verification in words, and the refusal of an inference
 new_files          files that are new since the freeze and would be read
 kernel_settings    variables that bring back the kernels of a freeze

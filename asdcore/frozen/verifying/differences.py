@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from asdcore.compute.kernels import KernelChange
+from asdcore.frozen.manifest.statement import Subject
+from asdcore.frozen.pinning.hashing import HashedFile
 
 MISSING, EXTRA, CHANGED, VERSION = "missing", "extra", "changed", "wrong version"
 
@@ -107,3 +109,16 @@ def grouped(differences: Iterable[Difference]) -> dict[str, list[Difference]]:
         for title, members in groups.items()
         if members
     }
+
+
+def compared_file(pinned: Subject, file: HashedFile) -> Iterator[Difference]:
+    """Yield how a file differs from the one that was frozen, if it does."""
+    if file.trouble == "missing":
+        yield Difference(MISSING, pinned.kind, pinned.name)
+    elif file.trouble:
+        yield Difference(CHANGED, pinned.kind, pinned.name, file.trouble)
+    elif file.size != pinned.size:
+        yield Difference(CHANGED, pinned.kind, pinned.name, f"{pinned.size} bytes, here {file.size}")
+    elif file.sha256 != pinned.sha256:
+        detail = f"sha256 {str(pinned.sha256)[:12]}..., here {file.sha256[:12]}..."
+        yield Difference(CHANGED, pinned.kind, pinned.name, detail)

@@ -9,7 +9,6 @@ view or an encoder that remembers other clips gives it other features then, and 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from asdcore.basics.cores import cores
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.known_recordings import IMPORT, unknown_recordings
@@ -196,8 +196,8 @@ def _hear_again(heard: _Heard, features: Features, job: EmbedJob) -> None:
 
 def _decoders(device: str | None) -> int:
     """Return how many threads decode and prepare ahead of the network: on the CPU they leave it a core of its own."""
-    cores = os.cpu_count() or 1
-    return cores if _elsewhere(device) else min(2, max(1, cores - 1))
+    usable = cores()
+    return usable if _elsewhere(device) else min(2, max(1, usable - 1))
 
 
 def _elsewhere(device: str | None) -> bool:

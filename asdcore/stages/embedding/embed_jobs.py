@@ -108,9 +108,18 @@ def _chunks(clips: pl.DataFrame, root: Path, sets: Sets, device: str | None, plu
     return jobs
 
 
-def requests_of(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> tuple[Request, ...]:
-    """Return what is asked of each view and encoder for the features of some branches."""
-    return _requests(_sets(branches, store, plugins, device).values(), plugins)
+def requests_of(
+    branches: Iterable[Branch],
+    store: Store,
+    plugins: Plugins,
+    device: str | None,
+    libraries: Mapping[str, str] | None = None,
+) -> tuple[Request, ...]:
+    """Return what is asked of each view and encoder for the features of some branches.
+
+    libraries : as of :func:`~asdcore.compute.recipes.feature_recipe`.
+    """
+    return _requests(_sets(branches, store, plugins, device, libraries).values(), plugins)
 
 
 def plan_new(
@@ -143,10 +152,16 @@ def _job(
     return replace(job, code=code_of(job.uses, FEATURE_CODE, plugins))
 
 
-def _sets(branches: Iterable[Branch], store: Store, plugins: Plugins, device: str | None) -> Sets:
+def _sets(
+    branches: Iterable[Branch],
+    store: Store,
+    plugins: Plugins,
+    device: str | None,
+    libraries: Mapping[str, str] | None = None,
+) -> Sets:
     """Return every feature set that the branches need."""
     parts = [part for branch in branches for part in branch.parts]
-    held = [(part, store.features(feature_recipe(part, plugins, device))) for part in parts]
+    held = [(part, store.features(feature_recipe(part, plugins, device, libraries))) for part in parts]
     return {feature_set.digest: (part, feature_set) for part, feature_set in held}
 
 

@@ -7,7 +7,7 @@ the paths of what it will write.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -185,10 +185,17 @@ def _named(features: Recipe) -> list[list[list[object]]]:
     return [[[folder.name, weight] for folder, weight in terms] for terms in features]
 
 
-def features_recipe(branch: Branch, store: Store, plugins: Plugins, device: str | None) -> Recipe:
-    """Return the feature sets of a branch, and how they are combined."""
+def features_recipe(
+    branch: Branch, store: Store, plugins: Plugins, device: str | None, libraries: Mapping[str, str] | None = None
+) -> Recipe:
+    """Return the feature sets of a branch, and how they are combined.
+
+    libraries : as of :func:`~asdcore.compute.recipes.feature_recipe`.
+    """
     return tuple(
-        tuple((store.features(feature_recipe(part, plugins, device)).folder, weight) for part, weight in terms)
+        tuple(
+            (store.features(feature_recipe(part, plugins, device, libraries)).folder, weight) for part, weight in terms
+        )
         for terms in branch.features
     )
 

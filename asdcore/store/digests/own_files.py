@@ -27,7 +27,7 @@ def is_table(path: Path) -> bool:
     """Whether a file is a Parquet file that asdcore wrote."""
     try:
         return path.is_file() and TABLE_ALGORITHM in parquet_metadata(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+    except (pl.exceptions.PolarsError, OSError):
         return False
 
 
@@ -39,7 +39,7 @@ def is_damaged_table(path: Path) -> bool:
         return False
     try:
         parquet_schema(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+    except (pl.exceptions.PolarsError, OSError):
         return True
     return False
 

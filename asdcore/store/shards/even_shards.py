@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
+from asdcore.basics.table_files import told_of_damage
 from asdcore.store.digests.digest import TABLE_ALGORITHM, columns_digest, text_parts
 from asdcore.store.disk.shared_disk import unstale
 from asdcore.store.tables import FEATURES
@@ -27,7 +29,7 @@ TYPES = ("large_string", "large_list<element: int32>", "large_list<element: floa
 def arrow_table(shard: Path, columns: list[str] | None = None) -> Any:
     """Return some columns of a shard, or all, as a pyarrow table: of a small file it takes half as long as polars.
 
-    Raises OSError or pyarrow.ArrowException if it cannot be read.
+    Raises OSError, or what :func:`asdcore.basics.table_files.told_of_damage` tells, if it cannot be read.
     """
     import pyarrow.parquet
 
@@ -48,13 +50,12 @@ class Even(NamedTuple):
 
 def read_even(shard: Path) -> Even | None:
     """Return what a shard's file holds, None if that is not as usual or not what was written."""
-    import pyarrow
-
     if not shard.is_file():  # a pipe could be read for ever
         return None
     try:
-        return even_rows(arrow_table(shard))
-    except (OSError, pyarrow.ArrowException):
+        with told_of_damage():
+            return even_rows(arrow_table(shard))
+    except (OSError, pl.exceptions.PolarsError):
         return None
 
 

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from asdcore.basics.table_files import told_of_damage
 from asdcore.errors import StoreError
 from asdcore.store.disk.lost_disk import answering
 from asdcore.store.disk.shared_disk import unstale
@@ -162,12 +165,10 @@ def _names(shard: Path, written: Written) -> tuple[str, ...]:
 
 
 def _read(shard: Path) -> list[str]:
-    import pyarrow
-
     try:
-        with answering(shard):
+        with answering(shard), told_of_damage():
             names = _text(arrow_table(shard, [NAME]))
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{shard} is damaged, perhaps cut short ({reason}). {repair(shard)}") from error
     if names is None:

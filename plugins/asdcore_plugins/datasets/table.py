@@ -211,7 +211,7 @@ def _table(root: Path) -> pl.DataFrame:
             with file.open("rb") as opened:
                 table = pl.read_parquet(opened)
         table = table.rename({name: name.strip().lower() for name in table.columns})
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         why = (file.suffix == ".csv" and _long_row(file)) or str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
     allowed = (*NEEDED, *OPTIONAL)

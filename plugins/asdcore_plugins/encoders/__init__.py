@@ -20,6 +20,7 @@ efficientat         small convolutional networks taught by transformers
 fisher              machine sounds, vibration and currents at any sample rate
 panns               pretrained audio neural networks
 passt               the Patchout faSt Spectrogram Transformer
+pe_audio            the audio half of Meta's Perception Encoder
 speech              WavLM, HuBERT and data2vec
 whisper             the encoder half of Whisper
 

@@ -262,7 +262,7 @@ class Discriminative(TorchEncoder):
         for table in self._augment:
             more: dict[str, Any] = {"branch_dims": self._dims} if table["name"] == "featex" else {}
             augmentations.append(build_augmentation(**table, **more))
-            classes *= augmentations[-1].times_classes
+            classes = augmentations[-1].classes_after(classes)
             if augmentations[-1].stage == "magnitude":
                 takes_change(self.model)
         with weights_of(seed, "loss"):

@@ -13,10 +13,12 @@ from asdcore_plugins.encoders.bases.in_blocks import BlockEncoder, Framing
 from asdcore_plugins.encoders.bases.weightless import Audio, Written, check_frames, written
 from asdcore_plugins.nn.as_onnx.spectra import frame_powers_to_onnx, padded_to_onnx
 from asdcore_plugins.nn.front_ends.band_edges import Edges, edges_of
-from asdcore_plugins.nn.front_ends.mel import MelSums, filled, slaney_bank
+from asdcore_plugins.nn.front_ends.mel import MelSums, filled, linear_bank, slaney_bank
 from asdcore_plugins.nn.front_ends.sound import InMemory, Sound
 from asdcore_plugins.nn.front_ends.stft import Floats, frame_powers, hann
+from asdcore_plugins.stats.parameters import choice
 
+BANKS = {"slaney": slaney_bank, "linear": linear_bank}
 FLOOR = 2.220446049250313e-16
 """The smallest mel value before the logarithm: float64 epsilon, as the baseline has it."""
 
@@ -42,6 +44,15 @@ class LogMel(BlockEncoder):
         Exponent of the magnitude spectrum before the mel sum, above 0.
     log : bool
         False gives the ``power``-th root of the mel spectrum instead: an amplitude.
+    scale : str
+        Where bands lie evenly: "slaney", the mel scale, or "linear", in Hz. Mel bands are the wider the higher they
+        lie, so a fault at high frequencies fills a small part of one; bands that are evenly spaced in Hz hear all
+        frequencies alike.
+
+    References
+    ----------
+    For ``scale = "linear"`` "An enhanced audio feature tailored for anomalous sound detection based on pre-trained
+    models", arXiv 2508.15334, 2025, whose enhancement of features is not here.
 
     Examples
     --------
@@ -62,6 +73,7 @@ class LogMel(BlockEncoder):
         hop: int = 512,
         power: float = 2.0,
         log: bool = True,
+        scale: str = "slaney",
     ) -> None:
         names = "sample_rate, n_fft, n_mels, hop and power"
         check_frames(names, sample_rate, n_mels, n_fft, hop)
@@ -71,7 +83,8 @@ class LogMel(BlockEncoder):
         self._framing, self._power, self._log = Framing(n_fft, hop, n_fft // 2), power, log
         self.gain = "offset" if log else "factor"
         self._window = hann(n_fft)
-        self._bank = filled(slaney_bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft)
+        bank = BANKS[choice("scale", scale, tuple(BANKS))]
+        self._bank = filled(bank(sample_rate, n_fft, n_mels, 0.0, sample_rate / 2.0), n_fft)
         self._mel = MelSums(self._bank)
 
     def blocks(self, sound: Sound) -> Iterator[Audio]:

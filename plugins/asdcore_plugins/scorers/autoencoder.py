@@ -8,6 +8,11 @@ values each, leave the residuals e_k = r(x_k) - x_k, and ``score`` says how they
     mahalanobis         m' S_d^-1 m, m the mean residual of a frame               references source, target, pooled
     mahalanobis_paper   1/(K D) sum_k e_k' S_d^-1 e_k                             references source, target, pooled
 
+With ``predicts`` r is not given all frames of a vector, and x_k is what it has to say: the middle frame, of its
+neighbours, or the last one, of those before it. A machine whose sound never stays the same is hard to reproduce, but
+a frame between two others is not hard to guess: this is the interpolation network of Suefusa et al., here with the
+baseline's layers. D is then the values of one frame.
+
 S_d is the covariance of the residuals of domain d. ``pooled`` takes the smaller domain: of the two scores of a clip for
 ``mahalanobis``, of the two distances of a vector for ``mahalanobis_paper``.
 
@@ -49,7 +54,17 @@ from torch import Tensor, nn
 from asdcore import DOMAINS, DataError, OnnxValue
 from asdcore_plugins.nn.as_onnx.layers import layers_to_onnx
 from asdcore_plugins.nn.as_onnx.spectra import framed_to_onnx
-from asdcore_plugins.nn.autoencoder import OPTIMIZERS, batches, gather, train, weightless, windows
+from asdcore_plugins.nn.autoencoder import (
+    OPTIMIZERS,
+    PREDICTED,
+    Task,
+    batches,
+    gather,
+    train,
+    weightless,
+    weights,
+    windows,
+)
 from asdcore_plugins.nn.running.one_thread import one_thread
 from asdcore_plugins.scorers.bases.residual_covariance import ResidualCovariance
 from asdcore_plugins.scorers.bases.residuals import SCORES
@@ -88,17 +103,21 @@ class Autoencoder(ReferenceScorer):
         Seed of the first weights, of the choice of vectors held out, and of the order of batches.
     optimizer
         "adam", as in the official code, or "adamw", with a weight decay of 0.01, as in ASDKit.
+    predicts
+        "all" frames of a vector, as in the official code; the "middle" one of the others, for an odd number of frames
+        from 3 on; or the "last" one of the others.
 
     Raises
     ------
     ValueError
-        If ``score`` or ``optimizer`` is unknown, or a number is out of range.
+        If ``score``, ``optimizer`` or ``predicts`` is unknown, or a number is out of range.
 
     References
     ----------
     N. Harada et al., "First-shot anomaly detection for machine condition monitoring: a domain generalization
     baseline", EUSIPCO 2023. K. Dohi et al., "Description and discussion on DCASE 2023 challenge task 2", arXiv
-    2305.07828, eq. 6.
+    2305.07828, eq. 6. For ``predicts`` K. Suefusa et al., "Anomalous sound detection based on interpolation deep neural
+    network", ICASSP 2020.
 
     Examples
     --------
@@ -121,12 +140,14 @@ class Autoencoder(ReferenceScorer):
         held_out: float = 0.1,
         seed: int = 0,
         optimizer: str = "adam",
+        predicts: str = "all",
     ) -> None:
         self._kind, self._frames = choice("score", score, SCORES), whole("frames", frames)
         self._epochs, self._batch_size = whole("epochs", epochs), whole("batch_size", batch_size, least=2)
         between("held_out", held_out, 0, 1, low_included=True)
         self._held_out, self._seed = held_out, whole("seed", seed, least=0)
         self._optimizer = choice("optimizer", optimizer, tuple(OPTIMIZERS))
+        self._task = Task(self._frames, choice("predicts", predicts, PREDICTED))
 
     def _fit(self, features: Floats32, domain: NDArray[np.str_]) -> None:
         vectors = self._vectors(features)
@@ -136,39 +157,33 @@ class Autoencoder(ReferenceScorer):
         rows = self._training_rows(order, vectors.shape[1])
         with one_thread():
             model = copy.deepcopy(self._network(vectors, rows, digests)).double()
-            if self._kind != "mse":
-                self._inverses = self._inverted(model, vectors, rows, domain)
+            self._inverses = {} if self._kind == "mse" else self._inverted(model, vectors, rows, domain)
         self._width, self._model = math.prod(features.shape[2:]), model
 
     def _state(self) -> State:
         # The network was trained in single precision, and doubles of that fit back.
-        weights = {name: read_only(values.float().numpy()) for name, values in _weights(self._model).items()}
-        if self._kind == "mse":
-            return {"weights": weights, "inverses": None}
-        return {
-            "weights": weights,
-            "inverses": {name: read_only(each.numpy()) for name, each in self._inverses.items()},
-        }
+        arrays = {name: read_only(values.float().numpy()) for name, values in weights(self._model).items()}
+        inverses = {name: read_only(each.numpy()) for name, each in self._inverses.items()}
+        return {"weights": arrays, "inverses": inverses or None}
 
     def _restore(self, stored: Stored) -> None:
-        part = stored.part("weights")
+        part, shown, said = stored.part("weights"), len(self._task.given), len(self._task.wanted)
         part.read("0.weight", Floats32, "hidden D")
         dim = part.sizes["D"]
-        model = weightless(dim)
+        self._width = dim // shown
+        if self._width * shown != dim:
+            raise part.refused("0.weight", f"for vectors of {dim} values", f"a multiple of {shown} frames")
+        model = weightless(dim, said * self._width)
         arrays = {
-            name: part.read(name, Floats32, " ".join(map(str, values.shape)))
-            for name, values in _weights(model).items()
+            name: part.read(name, Floats32, " ".join(map(str, values.shape))) for name, values in weights(model).items()
         }
         part.done()
-        self._width = dim // self._frames
-        if self._width * self._frames != dim:
-            raise part.refused("0.weight", f"for vectors of {dim} values", f"a multiple of {self._frames} frames")
-        weights = {
+        tensors = {
             name: torch.tensor(arrays[name]) if name in arrays else torch.tensor(0) for name in model.state_dict()
         }
-        model.load_state_dict(weights, assign=True)
+        model.load_state_dict(tensors, assign=True)
         self._model = model.eval().requires_grad_(False).double()
-        stored.sizes["row"] = dim if self._kind == "mahalanobis_paper" else self._width
+        stored.sizes["row"] = said * self._width if self._kind == "mahalanobis_paper" else self._width
         kind = types.NoneType if self._kind == "mse" else Mapping[str, Floats]
         inverses = stored.read("inverses", kind, "row row") or {}
         self._inverses = {name: torch.tensor(inverse) for name, inverse in inverses.items()}
@@ -184,16 +199,21 @@ class Autoencoder(ReferenceScorer):
         # One clip at a time and in float64: the rounding of a clip must not depend on the others.
         with torch.inference_mode(), one_thread():
             for i in range(len(vectors)):
-                by_clip.append(self._clip(_residuals(self._model, vectors, _clip_rows(vectors, i))))
-        references = by_clip[0] if by_clip else self._clip(torch.zeros(1, vectors.shape[2], dtype=torch.float64))
+                by_clip.append(self._clip(self._residuals(self._model, vectors, _clip_rows(vectors, i))))
+        silent = torch.zeros(1, len(self._task.wanted) * self._width, dtype=torch.float64)
+        references = by_clip[0] if by_clip else self._clip(silent)
         return {name: np.array([scores[name] for scores in by_clip], np.float64) for name in references}
 
     def to_onnx(self, features: OnnxValue) -> Mapping[str, OnnxValue]:
         """Write the scorer: frames (1, time, band, dim) -> {reference: (1,)}."""
         self._check_fitted()
         frames = features.reshape(-1, self._width)
-        original = framed_to_onnx(frames, self._frames, 1).reshape(-1, self._frames * self._width)
-        residuals = layers_to_onnx(self._model, original) - original
+        vectors = framed_to_onnx(frames, self._frames, 1)
+        shown, wanted = (
+            vectors.take(np.array(places), axis=1).reshape(-1, len(places) * self._width)
+            for places in (self._task.given, self._task.wanted)
+        )
+        residuals = layers_to_onnx(self._model, shown) - wanted
         if self._kind == "mse":
             return {"pooled": (residuals * residuals).mean(0, 1).reshape(1)}
         inverses = {name: inverse.numpy() for name, inverse in self._inverses.items()}
@@ -227,10 +247,10 @@ class Autoencoder(ReferenceScorer):
     def _network(self, vectors: Floats32, rows: Rows, digests: list[str]) -> nn.Sequential:
         """Return the network trained on these rows: the same object, if it was trained on the same clips before."""
         whole_numbers = {"epochs": self._epochs, "batch_size": self._batch_size, "seed": self._seed}
-        recipe = (sorted(digests), vectors.shape, self._held_out, whole_numbers, self._optimizer)
+        recipe = (sorted(digests), vectors.shape, self._held_out, whole_numbers, self._optimizer, self._task)
         key = hashlib.sha256(repr(recipe).encode()).hexdigest()
         if key not in _trained:
-            network = train(vectors, rows, optimizer=self._optimizer, **whole_numbers)
+            network = train(vectors, rows, optimizer=self._optimizer, task=self._task, **whole_numbers)
             if len(_trained) == KEPT:
                 del _trained[next(iter(_trained))]
             _trained[key] = network
@@ -240,12 +260,13 @@ class Autoencoder(ReferenceScorer):
         self, model: nn.Sequential, vectors: Floats32, rows: Rows, domain: NDArray[np.str_]
     ) -> dict[str, Tensor]:
         """Return S_d^-1 of each domain that has enough residuals."""
-        width = vectors.shape[2] if self._kind == "mahalanobis_paper" else vectors.shape[2] // self._frames
+        of_frame = vectors.shape[2] // self._frames
+        width = len(self._task.wanted) * of_frame if self._kind == "mahalanobis_paper" else of_frame
         spreads = {name: ResidualCovariance(width, self._kind == "mahalanobis") for name in DOMAINS}
         draw = torch.Generator().manual_seed(self._seed)
         with torch.inference_mode():
             for batch in batches(rows, self._batch_size, draw):
-                residuals, of = _residuals(model, vectors, batch), domain[batch // vectors.shape[1]]
+                residuals, of = self._residuals(model, vectors, batch), domain[batch // vectors.shape[1]]
                 for name in DOMAINS:
                     spreads[name].add(residuals[torch.from_numpy(of == name)])
             inverses = {name: spread.inverse(name) for name, spread in spreads.items() if spread.enough}
@@ -256,29 +277,23 @@ class Autoencoder(ReferenceScorer):
             )
         return inverses
 
+    def _residuals(self, model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
+        """Rows of :func:`windows` -> what the network says less what it should say, (len(rows), D) float64."""
+        shown, wanted = self._task.split(gather(vectors, rows).double())
+        residuals: Tensor = model(shown) - wanted
+        return residuals
+
     def _clip(self, residuals: Tensor) -> dict[str, float]:
         """Residuals of one clip (K, D) -> its score by reference."""
         if self._kind == "mse":
             return {"pooled": float(residuals.square().mean())}
         if self._kind == "mahalanobis":
-            mean = residuals.reshape(-1, residuals.shape[1] // self._frames).mean(0)
+            mean = residuals.reshape(-1, self._width).mean(0)
             scores = {name: float(mean @ inverse @ mean) for name, inverse in self._inverses.items()}
             return {"pooled": min(scores.values()), **scores}
         distances = {name: ((residuals @ inverse) * residuals).mean(1) for name, inverse in self._inverses.items()}
         nearest = torch.stack(list(distances.values())).amin(0)
         return {name: float(values.mean()) for name, values in {"pooled": nearest, **distances}.items()}
-
-
-def _weights(model: nn.Sequential) -> dict[str, Tensor]:
-    """Return the parameters and running statistics of a network, without its counts of batches."""
-    return {name: values for name, values in model.state_dict().items() if values.is_floating_point()}
-
-
-def _residuals(model: nn.Sequential, vectors: Floats32, rows: Rows) -> Tensor:
-    """Rows of :func:`windows` -> the network's output less its input, (len(rows), D) float64."""
-    original = gather(vectors, rows).double()
-    residuals: Tensor = model(original) - original
-    return residuals
 
 
 def _clip_rows(vectors: Floats32, clip: int) -> Rows:

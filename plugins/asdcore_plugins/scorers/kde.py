@@ -6,10 +6,11 @@ distances of 0, which repeated clips have, do not count. With ``without`` that o
 train normal must not rest on.
 
 A clip's score depends on every train normal, so of a large bank all distances count: twice what the nearest takes to
-find. Products in double precision bound the score, which is given to 34 bits, rounded to odd: a score table rounds it
-further, to what it would have made of all its bits (:mod:`asdcore_plugins.stats.to_odd`). Rarely a bound does not
-suffice, and all distances are measured, so the score is the same however it was computed. That takes six times what
-the nearest takes, by the cosine twenty times.
+find, or as long as that where numba is installed (``pip install 'asdcore[compiled]'``). Products in double precision
+bound the score, which is given to 34 bits, rounded to odd: a score table rounds it further, to what it would have made
+of all its bits (:mod:`asdcore_plugins.stats.to_odd`). Rarely a bound does not suffice, and all distances are measured,
+so the score is the same however it was computed. That takes six times what the nearest takes, by the cosine twenty
+times.
 
 Leave-one-out is exact, h included. Time and memory: a distance matrix of n_train^2, then n_train for a clip left out or
 scored. A bank of more than 5,000 clips is searched for the bandwidth instead; of more than 30,000 clips, products of

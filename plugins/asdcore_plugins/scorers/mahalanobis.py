@@ -10,6 +10,7 @@
 * ``tied``: source and target have means of their own and one covariance about them, as classes have in Lee, Lee, Lee
   and Shin (NeurIPS 2018), "A simple unified framework for detecting out-of-distribution samples and adversarial
   attacks", eqs. 1 and 2; ``pooled`` is the smaller distance. Ten target clips give a mean, and hardly a covariance.
+  Their sum is over all clips: if only one of a domain is left, it is its own mean, and counts with a residual of 0.
 
 Leave-one-out is exact and in closed form (:mod:`asdcore_plugins.stats.gaussians.gaussian`). Fitting takes a singular
 value decomposition, n D min(n, D) operations, and leave-one-out n min(n, D); a score takes D min(n, D) a Gaussian.

@@ -32,8 +32,11 @@ class Classes:
         self._pseudo = None
         if "pseudo" in table:
             pseudo = dict(table["pseudo"])
-            if odd := sorted(pseudo.keys() ^ {"encoder", "clusters"}):
-                raise ValueError(f"labels.pseudo must have encoder and clusters, and nothing else; look at {odd[0]!r}")
+            if odd := sorted((pseudo.keys() - {"method"}) ^ {"encoder", "clusters"}):
+                raise ValueError(
+                    "labels.pseudo must have encoder and clusters, may have method, and nothing else; "
+                    f"look at {odd[0]!r}"
+                )
             self._pseudo = PseudoLabels(**pseudo, checkpoint=checkpoint)
 
     def of(self, clips: Clips, seed: int) -> tuple[Labels, list[str]]:

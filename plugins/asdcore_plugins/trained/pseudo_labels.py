@@ -1,14 +1,17 @@
 """Pseudo labels: clusters of a frozen encoder's features stand in for attributes that a data set does not give.
 
 Some machines of DCASE 2024 to 2026 have no attributes. All their clips of a domain are then one class, and a network
-learns little of them. Each clip without an attribute gets a made-up one here, the number of its cluster: k-means of
-the mean over time of a frozen encoder's tokens, brought to unit length, for each machine alone and of its train clips
-alone. Clips that have an attribute keep it.
+learns little of them. Each clip without an attribute gets a made-up one here, the number of its cluster: clusters are
+made of the mean over time of a frozen encoder's tokens, brought to unit length, for each machine alone and of its train
+clips alone. Clips that have an attribute keep it.
 
     labels = { by = ["machine", "section", "attribute", "domain"], pseudo = { encoder = "melspec", clusters = 8 } }
 
-Starts are drawn by the seed of the training, and sums run on one thread: the same clips, seed and processor give the
-same clusters. A cluster's number is the order in which its first clip comes.
+``method`` says how: "kmeans"; "gmm", the likeliest component of a mixture of Gaussians with diagonal covariances; or
+"agglomerative", where clips and then clusters join, always those that add least to the squares within (Ward).
+
+Starts are drawn by the seed of the training ("agglomerative" has none), and sums run on one thread: the same clips,
+seed and processor give the same clusters. A cluster's number is the order in which its first clip comes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
@@ -33,8 +37,12 @@ ENCODERS = ("beats", "eat", "logmel", "melspec")
 """The frozen encoders whose features may be clustered. Their source counts as part of a training's recipe."""
 
 PRETRAINED = ("beats", "eat")
+METHODS = ("kmeans", "gmm", "agglomerative")
 STARTS = 10
-"""Draws of starts, of which k-means keeps the best."""
+"""Draws of starts, of which k-means and the mixture keep the best."""
+
+MOST = 20_000
+"""Clips of a machine that may be joined pair by pair: their distances take 1.6 GB."""
 
 
 class PseudoLabels:
@@ -49,11 +57,13 @@ class PseudoLabels:
     checkpoint : str, optional
         What "beats" and "eat" are built from: the checkpoint of the network that is trained, which stands at the top
         level of the portfolio's encoder. No other is possible: a run pins that one alone.
+    method : str
+        "kmeans", "gmm" or "agglomerative".
 
     Raises
     ------
     ValueError
-        If the encoder is none of these, has a parameter that does not exist, or lacks its checkpoint.
+        If the encoder or the method is none of these, has a parameter that does not exist, or lacks its checkpoint.
 
     Examples
     --------
@@ -70,10 +80,17 @@ class PseudoLabels:
     ['pseudo00', 'pseudo01', 'pseudo00', 'speed_5']
     """
 
-    def __init__(self, encoder: str | Mapping[str, Any], clusters: int, checkpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        encoder: str | Mapping[str, Any],
+        clusters: int,
+        checkpoint: str | None = None,
+        method: str = "kmeans",
+    ) -> None:
         table = {"name": encoder} if isinstance(encoder, str) else dict(encoder)
         self._name = choice("labels.pseudo.encoder", str(table.pop("name", None)), ENCODERS)
         self._clusters = whole("labels.pseudo.clusters", clusters, least=2)
+        self._method = choice("labels.pseudo.method", method, METHODS)
         self._parameters = _checked(self._name, table, checkpoint)
         if self._name not in PRETRAINED:
             self._build()  # whatever is wrong with its numbers is said before a training begins
@@ -86,7 +103,7 @@ class PseudoLabels:
         clips : Clips
             Train clips with their sound.
         seed : int
-            Seed of the starts of k-means.
+            Seed of the starts.
 
         Returns
         -------
@@ -96,7 +113,8 @@ class PseudoLabels:
         Raises
         ------
         DataError
-            If the encoder hears another sample rate, or a feature is not finite.
+            If the encoder hears another sample rate, a feature is not finite, or a machine has too many clips to be
+            joined pair by pair.
         """
         given = list(clips.attributes)
         absent: dict[str, list[int]] = {}
@@ -108,7 +126,7 @@ class PseudoLabels:
             features = np.stack([_feature(encoder, clips, i) for i in rows])
             if not np.isfinite(features).all():
                 raise DataError(f"pseudo labels: {self._name} gives features of {machine} that are not finite")
-            for i, number in zip(rows, clustered(features, self._clusters, seed), strict=True):
+            for i, number in zip(rows, clustered(features, self._clusters, seed, self._method), strict=True):
                 given[i] = f"pseudo{number:02d}"
         return given
 
@@ -116,8 +134,8 @@ class PseudoLabels:
         return _class(self._name)(**self._parameters)
 
 
-def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArray[np.int64]:
-    """Return the cluster of each row by k-means of unit vectors, numbered as their first members come.
+def clustered(features: NDArray[np.float32], clusters: int, seed: int, method: str = "kmeans") -> NDArray[np.int64]:
+    """Return the cluster of each row, of unit vectors, numbered as their first members come.
 
     Parameters
     ----------
@@ -126,6 +144,8 @@ def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArra
         How many; fewer if fewer rows differ.
     seed : int
         Seed of the starts.
+    method : str
+        One of :data:`METHODS`.
 
     Returns
     -------
@@ -133,7 +153,9 @@ def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArra
 
     References
     ----------
-    Lloyd, "Least squares quantization in PCM", 1982; starts by Arthur and Vassilvitskii, SODA 2007.
+    Lloyd, "Least squares quantization in PCM", 1982; starts by Arthur and Vassilvitskii, SODA 2007. Dempster, Laird and
+    Rubin, "Maximum likelihood from incomplete data via the EM algorithm", 1977. Ward, "Hierarchical grouping to
+    optimize an objective function", 1963.
 
     Examples
     --------
@@ -141,13 +163,30 @@ def clustered(features: NDArray[np.float32], clusters: int, seed: int) -> NDArra
     [0, 1, 0]
     """
     unit = unit_rows(features)
-    model = cluster.KMeans(min(clusters, len(np.unique(unit, axis=0))), random_state=seed, n_init=STARTS)
+    different = min(clusters, len(np.unique(unit, axis=0)))
+    if different < 2:
+        return np.zeros(len(unit), np.int64)
+    model = _model(method, different, seed, len(unit))
     # On one thread, sums over clusters are made in one order.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # clips that differ in their last bits alone
         labels = model.fit_predict(unit)
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
     return np.array([numbers[label] for label in labels.tolist()], np.int64)
+
+
+def _model(method: str, clusters: int, seed: int, n_clips: int) -> Any:
+    """Return what makes clusters of so many clips; DataError if they are too many."""
+    if method == "gmm":
+        return GaussianMixture(clusters, covariance_type="diag", random_state=seed, n_init=STARTS)
+    if method == "agglomerative":
+        if n_clips > MOST:
+            raise DataError(
+                f"pseudo labels: {n_clips} clips of a machine are too many to be joined pair by pair, at most {MOST} "
+                "can be: take method = 'kmeans'"
+            )
+        return cluster.AgglomerativeClustering(clusters)
+    return cluster.KMeans(clusters, random_state=seed, n_init=STARTS)
 
 
 def _checked(name: str, parameters: dict[str, Any], checkpoint: str | None) -> dict[str, Any]:

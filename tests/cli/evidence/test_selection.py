@@ -70,6 +70,22 @@ def test_every_protocol_shows_what_it_means_and_what_came_out(made, protocol):
     assert told["sentence"] in flat
     assert ("Looks at these labels" in flat) == (protocol != "criteria") == (told["looks"] is not None)
     assert max(map(len, done.stdout.splitlines()[:8])) <= 100
+    assert ("are in percent" in flat) == (protocol != "criteria")
+
+
+def test_tables_facts_and_sentence_have_one_unit_and_json_keeps_fractions(made):
+    arguments = ["select", made / "small", made / "large", "--protocol", "tournament", "--replicates", "100"]
+    told = json.loads(asdcore(*arguments, "--json").stdout)
+    printed = asdcore(*arguments).stdout
+    assert f"direct: {100 * told['direct']:.2f}\n" in printed
+    assert f"with {100 * told['direct']:.2f}, of which" in printed
+    assert f"p: {told['p']:.4f}\n" in printed
+    typeset = asdcore(*arguments, "--latex", "-").stdout
+    for row in told["rows"]:
+        assert 0 <= row["official_score"] <= 1
+        assert f"{100 * row['official_score']:.2f} & {100 * row['wins']:.2f}" in typeset
+    criteria = json.loads(asdcore(*arguments[:3], "--protocol", "criteria", "--json").stdout)["rows"][0]
+    assert f"{criteria['domain_balance']:.4f}  " in asdcore(*arguments[:3], "--protocol", "criteria").stdout
 
 
 def test_nested_leaves_mirrors_out(made):

@@ -27,6 +27,17 @@ def test_latex_is_escaped_with_numbers_to_the_right(tmp_path):
     assert r"a\_b & 0.5123 & 0.4 & 0.6 &  \\" in told
 
 
+def test_latex_may_get_a_table_of_its_own_which_csv_does_not(tmp_path):
+    export(ROWS, tmp_path / "t.csv", tmp_path / "t.tex", lambda: [{"score": "51.23"}])
+    assert "0.51234567" in (tmp_path / "t.csv").read_text()
+    assert "score \\\\\n\\midrule\n51.23" in (tmp_path / "t.tex").read_text()
+
+
+def test_all_columns_without_latex_is_refused_before_any_look():
+    told = CliRunner().invoke(app, ["evaluate", "no run", "--all-columns"])
+    assert "--all-columns says what --latex writes: give --latex FILE, too" in str(told.exception)
+
+
 def test_sentences_are_in_csv_and_not_in_latex(tmp_path):
     export([{"p": 0.5, "sentence": "it may be chance"}], tmp_path / "t.csv", tmp_path / "t.tex")
     assert (tmp_path / "t.csv").read_text() == "p,sentence\n0.5,it may be chance\n"

@@ -138,3 +138,12 @@ def test_text_that_is_not_utf_8_says_what_to_save_it_as(tmp_path, encoding):
     (tmp_path / "clips.csv").write_bytes("path,machine,split\r\na.wav,M\xfchle,train\r\n".encode(encoding))
     with pytest.raises(DatasetError, match=r"clips.csv is not text in UTF-8. Save it as 'CSV UTF-8'"):
         READER.clips(tmp_path)
+
+
+def test_a_damaged_letter_in_the_name_of_a_column_is_named(tmp_path):
+    """It is no UTF-8 to pyarrow, which says so by a UnicodeDecodeError."""
+    pl.DataFrame({"path": ["a.wav"], "machine": ["M"]}).write_parquet(tmp_path / "clips.parquet")
+    content = (tmp_path / "clips.parquet").read_bytes()
+    (tmp_path / "clips.parquet").write_bytes(content.replace(b"machine", b"\xffachine"))
+    with pytest.raises(DatasetError, match=r"clips.parquet is not a table that can be read"):
+        READER.clips(tmp_path)

@@ -98,6 +98,14 @@ def test_a_killed_training_goes_on_to_the_same_bits(kept_training, trained):
     assert again.shown[0] == (4, 6)  # 11 clips in batches of 4 are 4 + 4 + 3
 
 
+def test_whatever_is_put_together_trains_and_comes_back():
+    augment = ["noise", {"name": "speed", "probability": 1.0}, "pitch", {"name": "mixup", "label": "new_class"}]
+    parts = {"loss": {"name": "supervised_contrastive", "classification": 1.0}, "augment": augment, "epochs": 1}
+    encoder = build(**parts).fit(clips(), seed=3)
+    assert same(build(**parts).restore(encoder.state()).state(), encoder.state())
+    assert len(encoder.state()["classes"]) == 4  # that of the blends has no clips, and no name
+
+
 def test_it_says_the_cost_once_and_shows_every_step(kept_training):
     watch = kept_training()
     build().fit(clips(), seed=3, training=watch)
@@ -231,7 +239,7 @@ def test_one_machine_alone_and_classes_of_one_clip_are_noted(kept_training):
         ({"network": {"name": "eat_lora", "rank": 4, "alpha": 8}}, "at the top level of the encoder, checkpoint ="),
         ({"loss": {"name": "triplet"}}, "no loss 'triplet'"),
         ({"loss": {"name": "arcface", "margin": 9}}, "margin 9"),
-        ({"augment": ["noise"]}, "no augmentation 'noise'"),
+        ({"augment": ["reverb"]}, "no augmentation 'reverb'"),
         ({"labels": {"by": ["speed"]}}, "labels.by must be some of"),
         ({"labels": {"pseudo": {"clusters": 4}}}, "labels.pseudo must have encoder and clusters"),
         ({"labels": {"of": []}}, "labels has no parameter 'of'"),

@@ -110,6 +110,21 @@ def test_a_tone_is_loudest_in_its_band():
     assert (encode(tone[None])[0, 2:-2, :, 0].argmax(axis=1) == 42).all()
 
 
+def test_of_a_linear_scale_every_tone_is_loudest_in_the_band_at_its_share_of_the_range():
+    for hertz in (1000, 4000, 7000):
+        tone = np.sin(2 * np.pi * hertz * np.arange(16000) / 16000).astype(np.float32)
+        loudest = encode(tone[None], scale="linear", n_mels=79)[0, 2:-2, :, 0].argmax(axis=1)
+        assert (loudest == hertz // 100 - 1).all()
+    bands = asdcore.load_encoder("logmel", scale="linear", n_mels=79).band_hertz(0)
+    assert len({round(high - low) for low, high in bands[1:-1]}) <= 2
+
+
+@pytest.mark.parametrize("scale", ["bark", "mel"])
+def test_an_unknown_scale_is_refused(scale):
+    with pytest.raises(asdcore.PluginError, match=f"scale must be one of slaney, linear, got '{scale}'"):
+        asdcore.load_encoder("logmel", scale=scale)
+
+
 def test_bands_have_unit_area():
     # White noise of unit variance has the power n_fft times the mean square of the window in every bin, and a triangle
     # of unit area in Hz sums 1 / (bin width) of them.

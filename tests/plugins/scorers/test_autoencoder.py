@@ -127,6 +127,30 @@ def test_mse_is_the_mean_square_of_what_is_not_given_back(trained):
     assert np.allclose(scores["pooled"], expected, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize(("predicts", "place"), [("middle", 2), ("last", 4)])
+def test_a_frame_is_told_from_the_others(trained, predicts, place):
+    normals, domain, test = data()
+    scores = scorer(predicts=predicts).fit(normals, domain).score(test)["pooled"]
+    flat = test.reshape(len(test), -1, WIDTH).astype(float)
+    others = [i for i in range(5) if i != place]
+    expected = []
+    for clip in flat:
+        runs = np.stack([clip[start : start + 5] for start in range(len(clip) - 4)])
+        with torch.inference_mode():
+            said = trained[0].double()(torch.from_numpy(runs[:, others].reshape(len(runs), -1))).numpy()
+        expected.append(np.square(said - runs[:, place]).mean())
+    assert np.allclose(scores, expected, rtol=1e-12, atol=0)
+
+
+def test_a_frame_between_its_neighbours_is_easier_to_tell_than_the_next_one():
+    # Frames that wander: the middle one lies near the mean of its neighbours.
+    normals, domain, test = data(time=30)
+    middle, last = (
+        scorer(predicts=p, frames=3, epochs=30).fit(normals, domain).score(test) for p in ("middle", "last")
+    )
+    assert middle["pooled"].mean() < last["pooled"].mean()
+
+
 @pytest.mark.parametrize("batch_size", [64, 10_000], ids=lambda size: f"batches of {size}")
 def test_mahalanobis_is_what_the_official_code_computes(trained, monkeypatch, batch_size):
     normals, domain, test = data()
@@ -355,6 +379,16 @@ def test_before_fit_and_after_a_fit_that_failed():
         ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, got -1"),
         ({"held_out": 1}, "held_out must be a number of at least 0 and below 1, got 1"),
         ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, got 'sgd'"),
+        ({"predicts": "first"}, "predicts must be one of all, middle, last, got 'first'"),
+        (
+            {"predicts": "middle", "frames": 4},
+            "predicts = 'middle' needs an odd number of frames from 3 on, got frames",
+        ),
+        (
+            {"predicts": "middle", "frames": 1},
+            "predicts = 'middle' needs an odd number of frames from 3 on, got frames",
+        ),
+        ({"predicts": "last", "frames": 1}, "predicts = 'last' needs at least 2 frames, got frames = 1"),
         ({"held_out": "0.1"}, "held_out must be a number of at least 0 and below 1, got '0.1'"),
     ],
 )

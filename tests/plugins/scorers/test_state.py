@@ -22,7 +22,9 @@ BUNDLED = sorted(name for name, plugin in installed().components("scorer").items
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "aldn": [{"k": 6}],
     "autoencoder": [
-        {"frames": 2, "epochs": 1, "score": score} for score in ("mse", "mahalanobis", "mahalanobis_paper")
+        *({"frames": 2, "epochs": 1, "score": score} for score in ("mse", "mahalanobis", "mahalanobis_paper")),
+        {"frames": 3, "epochs": 1, "predicts": "middle"},
+        {"frames": 2, "epochs": 1, "predicts": "last", "score": "mahalanobis_paper"},
     ],
     "beam": [{"bands": 4}, {"bands": 4, "varmin": 3, "metric": "euclidean"}],
     "ced": [{"k": 6, "among": "domain"}],

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from asdcore import DataError
+from asdcore_plugins.stats.features import unit_rows
 from asdcore_plugins.trained.labels import build_labels
-from asdcore_plugins.trained.pseudo_labels import PseudoLabels, clustered
+from asdcore_plugins.trained.pseudo_labels import METHODS, PseudoLabels, clustered
 
 BEATS = Path(__file__).parents[2] / "golden" / "encoders" / "beats" / "checkpoint_pretrained.pt"
 
@@ -39,6 +41,34 @@ def clips():
         sample_rate=16000,
         audio=lambda i: sounds[i],
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_tells_groups_apart_and_finds_no_more_than_differ(clips, method):
+    found = PseudoLabels("melspec", clusters=2, method=method).attributes(clips, seed=0)
+    assert found == ["pseudo00", "pseudo01"] * 4 + ["a", "b"]
+    rows = np.array([[1, 0], [9, 0], [0, 1], [0, 5]], np.float32)
+    assert clustered(rows, 4, seed=0, method=method).tolist() == [0, 0, 1, 1]
+    assert clustered(rows[:2], 2, seed=0, method=method).tolist() == [0, 0]
+    assert clustered(rows[:1], 2, seed=0, method=method).tolist() == [0]
+
+
+def test_joining_is_wards_and_needs_no_seed():
+    rows = unit_rows(np.random.default_rng(3).normal(size=(40, 5)).astype(np.float32))
+    joined = fcluster(linkage(rows, "ward"), 6, "maxclust")
+    ours = [clustered(rows, 6, seed=seed, method="agglomerative") for seed in (0, 1)]
+    assert np.array_equal(*ours)
+    assert len(set(zip(ours[0].tolist(), joined.tolist(), strict=True))) == 6
+
+
+def test_too_many_clips_to_be_joined_are_refused(monkeypatch):
+    monkeypatch.setattr("asdcore_plugins.trained.pseudo_labels.MOST", 3)
+    with pytest.raises(DataError, match="4 clips of a machine are too many .* take method = 'kmeans'"):
+        clustered(np.eye(4, dtype=np.float32), 2, seed=0, method="agglomerative")
+    with pytest.raises(
+        ValueError, match="labels.pseudo.method must be one of kmeans, gmm, agglomerative, got 'dbscan'"
+    ):
+        PseudoLabels("melspec", 2, method="dbscan")
 
 
 @pytest.mark.parametrize("encoder", ["melspec", {"name": "logmel", "n_mels": 32}])

@@ -468,7 +468,7 @@ def test_a_device_is_part_of_the_recipe_where_the_encoder_takes_one(plugins):
 
 @pytest.mark.parametrize(("cores", "device", "threads"), [(1, None, 1), (2, "cpu", 1), (8, None, 2), (8, "cuda:0", 8)])
 def test_threads_that_get_sound_ready_leave_the_network_a_core(monkeypatch, cores, device, threads):
-    monkeypatch.setattr(embed.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(embed, "cores", lambda: cores)
     assert embed._decoders(device) == threads
 
 

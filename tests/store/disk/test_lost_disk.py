@@ -79,7 +79,6 @@ def test_tables_states_and_recordings_on_a_lost_disk_are_not_called_damaged(tmp_
     (state := tmp_path / "state").write_bytes(b"x")
     (wav := tmp_path / "a.wav").write_bytes(b"RIFF")
     monkeypatch.setattr(Path, "read_bytes", failing)
-    monkeypatch.setattr(pl, "read_parquet", failing)
     monkeypatch.setattr(even_shards, "arrow_table", failing)
     for read in (lambda: read_parquet(shard, "Remove it."), lambda: read_state(state), lambda: inspect_audio(wav)):
         with pytest.raises(LostDiskError, match=MESSAGE):

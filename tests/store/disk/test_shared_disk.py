@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asdcore.basics import table_files
 from asdcore.errors import StoreError
 from asdcore.store.cache import FeatureSet
 from asdcore.store.disk import shared_disk
@@ -69,7 +70,7 @@ def test_a_file_that_was_replaced_while_it_was_read_is_read_again(tmp_path, monk
             raise answer
         return answer
 
-    monkeypatch.setattr(pl, "read_parquet", read)
+    monkeypatch.setattr(table_files, "read_parquet", read)
     assert read_parquet(tmp_path / "x", "").equals(frame)
 
 
@@ -81,7 +82,7 @@ def test_what_stays_stale_is_an_error(tmp_path, monkeypatch, error):
     def read(*_, **__):
         raise error
 
-    monkeypatch.setattr(pl, "read_parquet", read)
+    monkeypatch.setattr(table_files, "read_parquet", read)
     with pytest.raises(StoreError, match=r"does not answer \(Stale file handle\)\. Mount it again"):
         read_parquet(tmp_path / "x", "Remove it.")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asdcore.errors import StoreError
-from asdcore.store.cache import Store
+from asdcore.store.cache import FeatureSet, Store
 from asdcore.store.shards import shard_names
 
 
@@ -130,3 +130,19 @@ def test_a_folder_may_be_named_like_a_pattern(tmp_path):
     store = Store(tmp_path / "a[b]*?")
     store.features({}).write(["a"], features(1))
     assert held(store.features({}).folder) == {"a"}
+
+
+@pytest.mark.parametrize("part", ["a name of a column", "a name of a clip"])
+def test_a_letter_that_is_no_text_is_damage(part, tmp_path):
+    """pyarrow raises a UnicodeDecodeError then, which is neither an ArrowException nor an OSError."""
+    letter = {"a name of a column": b"audio_sha256", "a name of a clip": b"the only clip"}[part]
+    feature_set = FeatureSet(tmp_path / "set")
+    feature_set.write(["the only clip"], [np.ones(3, np.float32)])
+    (shard,) = feature_set.folder.glob("*.parquet")
+    content = shard.read_bytes()
+    assert letter in content
+    shard.write_bytes(content.replace(letter, b"\xff" + letter[1:]))
+    with pytest.raises(StoreError, match=r"is damaged, perhaps cut short"):
+        FeatureSet(feature_set.folder).held()
+    with pytest.raises(StoreError):
+        feature_set.content(shard)

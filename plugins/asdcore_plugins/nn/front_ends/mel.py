@@ -1,11 +1,13 @@
 """Mel filter banks: triangles over the bins of an FFT, as float64 arrays (n_mels, n_fft // 2 + 1).
 
-Three definitions are in use. They differ in the scale on which the corners lie evenly, in the axis on which the flanks
-of a triangle are straight, and in its height:
+Three definitions of mel banks are in use. They differ in the scale on which the corners lie evenly, in the axis on
+which the flanks of a triangle are straight, and in its height:
 
 * :func:`kaldi_bank`: corners even and flanks straight on the HTK mel scale, height 1 (Kaldi's ``mel-computations``);
 * :func:`htk_bank`: corners even on the HTK mel scale, flanks straight in Hz, height 1 (torchaudio's ``htk``, no norm);
 * :func:`slaney_bank`: corners even on the Slaney mel scale, flanks straight in Hz, unit area (librosa's default).
+
+:func:`linear_bank` is the last one with corners evenly spaced in Hz.
 
 A band so narrow that no bin falls into it is left empty, as the definitions have it: its energy is 0. Limits outside of
 0 Hz to half the sample rate raise ValueError.
@@ -55,6 +57,20 @@ def slaney_bank(sample_rate: int, n_fft: int, n_mels: int, low: float, high: flo
     ((40, 513), True)
     """
     corners = np.array([_slaney_hertz(mel) for mel in _corners(_slaney, sample_rate, n_mels, low, high)])
+    return _triangles(_hertz(sample_rate, n_fft), corners, 2.0 / (corners[2:] - corners[:-2]))
+
+
+@functools.cache
+def linear_bank(sample_rate: int, n_fft: int, n_bands: int, low: float, high: float) -> Floats:
+    """Triangles from ``low`` to ``high`` Hz, all equally wide, each with the area 1 in Hz.
+
+    Examples
+    --------
+    >>> bank = linear_bank(16000, 16, 3, 0.0, 8000.0)
+    >>> (bank * 2000.0).tolist()[1]
+    [0.0, 0.0, 0.0, 0.5, 1.0, 0.5, 0.0, 0.0, 0.0]
+    """
+    corners = np.array(_corners(float, sample_rate, n_bands, low, high))
     return _triangles(_hertz(sample_rate, n_fft), corners, 2.0 / (corners[2:] - corners[:-2]))
 
 

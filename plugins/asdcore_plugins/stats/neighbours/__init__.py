@@ -12,6 +12,7 @@ excluded_rows      rows that a query must not use
 repeated_clips     copies of a clip count once
 nearest_weights    the mean distance to the nearest, as a weighted sum
 bounded_squares    squared distances from products, with bounds on their errors
+compiled_products  products in double precision at the speed of reading rows, where numba is installed
 kernel_means       the mean Gaussian kernel of new clips
 kernel_sums        sums of Gaussian kernels within a bank
 """

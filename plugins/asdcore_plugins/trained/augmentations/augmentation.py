@@ -20,7 +20,7 @@ class Augmentation(ABC):
     stage : str
         What is changed: "wave" (batch, n_samples), "magnitude" (batch, frequency, time), "embedding" (batch, dim).
     times_classes : int
-        How many times as many classes there are afterwards.
+        How many times as many classes there are afterwards; :meth:`classes_after` says how many.
     """
 
     stage: str
@@ -35,8 +35,12 @@ class Augmentation(ABC):
         """Return the changed values, of the same shape."""
 
     def relabel(self, labels: Tensor, draws: Draws) -> Tensor:
-        """(batch, classes) -> (batch, classes * times_classes)."""
+        """(batch, classes) -> (batch, classes_after(classes))."""
         return labels
+
+    def classes_after(self, classes: int) -> int:
+        """Return how many classes there are afterwards."""
+        return classes * self.times_classes
 
     def __call__(self, values: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Return changed values and labels.

@@ -7,14 +7,20 @@ from typing import Any
 from asdcore_plugins.trained.augmentations.augmentation import Augmentation
 from asdcore_plugins.trained.augmentations.featex import FeatEx
 from asdcore_plugins.trained.augmentations.mixup import Mixup
+from asdcore_plugins.trained.augmentations.noise import Noise
+from asdcore_plugins.trained.augmentations.pitch import Pitch
 from asdcore_plugins.trained.augmentations.specaug import SpecAug
+from asdcore_plugins.trained.augmentations.speed import Speed
 from asdcore_plugins.trained.augmentations.statex import StatEx
 from asdcore_plugins.trained.choice import built
 
 AUGMENTATIONS = {
     "featex": FeatEx,
     "mixup": Mixup,
+    "noise": Noise,
+    "pitch": Pitch,
     "specaug": SpecAug,
+    "speed": Speed,
     "statex": StatEx,
 }
 

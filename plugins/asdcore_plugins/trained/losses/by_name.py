@@ -13,6 +13,7 @@ from asdcore_plugins.trained.losses.featex import FeatExLoss
 from asdcore_plugins.trained.losses.head import Loss
 from asdcore_plugins.trained.losses.sub_cluster_adacos import SubClusterAdaCos
 from asdcore_plugins.trained.losses.subspace import SubspaceLoss
+from asdcore_plugins.trained.losses.supervised_contrastive import SupervisedContrastive
 
 LOSSES = {
     "adacos": AdaCos,
@@ -21,6 +22,7 @@ LOSSES = {
     "featex": FeatExLoss,
     "sub_cluster_adacos": SubClusterAdaCos,
     "subspace": SubspaceLoss,
+    "supervised_contrastive": SupervisedContrastive,
 }
 
 OF_BRANCHES = ("featex", "subspace")

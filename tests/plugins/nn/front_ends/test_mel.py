@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from transformers.audio_utils import mel_filter_bank
 
-from asdcore_plugins.nn.front_ends.mel import MelSums, htk_bank, kaldi_bank, slaney_bank
+from asdcore_plugins.nn.front_ends.mel import MelSums, htk_bank, kaldi_bank, linear_bank, slaney_bank
 
 BANKS = {
     kaldi_bank: {"mel_scale": "kaldi", "triangularize_in_mel_space": True},
@@ -56,6 +56,17 @@ def test_every_frequency_between_the_peaks_counts_once_in_the_bands_of_height_on
         total = bank(16000, 2048, 40, 100.0, 7000.0).sum(axis=0)
         inside = total[30:700]
         assert np.allclose(inside, 1.0, atol=1e-12), bank.__name__
+
+
+def test_linear_bands_are_all_equally_wide_and_count_every_frequency_alike():
+    # 40 bands of 50 Hz flanks from 100 Hz on: a bin is 7.8125 Hz, and the peaks lie 50 Hz apart.
+    bank = linear_bank(16000, 2048, 40, 100.0, 2150.0)
+    total = bank.sum(axis=0) * 50.0
+    hertz = np.arange(1025) * 7.8125
+    assert np.allclose(total[(hertz >= 150) & (hertz <= 2100)], 1.0, atol=1e-12)
+    assert (total[(hertz <= 100) | (hertz >= 2150)] == 0).all()
+    centres = (bank * hertz).sum(axis=1) / bank.sum(axis=1)
+    assert np.allclose(centres, 150.0 + 50.0 * np.arange(40), atol=1.5)
 
 
 @every

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import asdcore
-from asdcore_plugins.stats.neighbours import bounded_squares
+from asdcore_plugins.stats.neighbours import bounded_squares, compiled_products
 from asdcore_plugins.stats.neighbours.bounded_squares import BoundedSquares
 
 
@@ -27,6 +27,23 @@ def test_errors_are_bounded(metric, offset, values, monkeypatch):
     expected = measured(clips, bank, metric)
     assert (np.abs(squares - expected) <= errors).all()
     assert (errors <= 1e-10 * (1.0 + np.square(offset)) * max(1.0, expected.max())).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_errors_of_compiled_products_are_bounded_as_well(metric, offset, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(compiled_products, "WORTH", 0)
+    rng = np.random.default_rng(0)
+    bank, clip = ((offset + rng.normal(size=(n, 30))).astype(np.float32) for n in (70, 1))
+    bank[3], bank[5] = 0.0, bank[4]
+    held = BoundedSquares(bank, metric)
+    squares, errors = held.of(clip)
+    assert (np.abs(squares - measured(clip, bank, metric)) <= errors).all()
+    monkeypatch.setattr(compiled_products, "MOST_VECTORS", 0)
+    converted, same_errors = held.of(clip)
+    np.testing.assert_allclose(squares, converted, rtol=1e-12, atol=1e-12)
+    assert errors.tobytes() == same_errors.tobytes()
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

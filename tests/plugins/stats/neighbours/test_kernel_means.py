@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import asdcore
-from asdcore_plugins.stats.neighbours import kernel_means
+from asdcore_plugins.stats.neighbours import compiled_products, kernel_means
 from asdcore_plugins.stats.neighbours.kernel_means import KernelMeans, log_means
 from asdcore_plugins.stats.to_odd import to_odd
 
@@ -74,6 +74,16 @@ def test_whatever_is_measured_the_bits_are_the_same(kind, metric, monkeypatch):
         patched.setattr(kernel_means, "_doubtful", lambda exponents, errors: np.ones(len(exponents), bool))
         patched.setattr(kernel_means, "ALL", 1.0)
         same(bank, clips, metric, 0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_compiled_products_change_no_bit(kind, metric, monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(compiled_products, "WORTH", 0)
+    bank, clips = made(kind, 6)
+    for i in range(len(clips)):
+        same(bank, clips[i : i + 1], metric, 0.5)
 
 
 @pytest.mark.parametrize("width", [1e-200, 1e-30, 1e30, 1e200])

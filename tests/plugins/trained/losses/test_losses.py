@@ -109,3 +109,50 @@ def test_held_centres_get_no_gradient():
     loss = build("subspace")
     loss(torch.ones(4, DIM), torch.eye(4)).backward()
     assert [weight.grad is None for weight in loss.golden().values()] == [True, False, False]
+
+
+def test_supervised_contrastive_is_that_of_pytorch_metric_learning():
+    x = torch.tensor([[1.0, 2.0], [2.0, 1.0], [-1.0, 3.0], [0.0, -1.0], [3.0, 1.0]], dtype=torch.float64)
+    labels = torch.eye(3, dtype=torch.float64)[[0, 1, 0, 1, 1]]
+    # SupConLoss(temperature) of pytorch-metric-learning 2.9.0
+    for temperature, expected in ((0.1, 3.2653855765434825), (0.5, 1.322919969564096)):
+        loss = build_loss("supervised_contrastive", 3, 2, temperature=temperature)
+        assert float(loss(x, labels)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_sample_that_is_alone_in_its_class_is_told_apart_and_has_no_term_of_its_own():
+    x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
+    loss = build_loss("supervised_contrastive", 2, 2, temperature=1.0)
+    near, far = math.exp(math.sqrt(0.5)), 1.0
+    # The first two are a pair; the third is beside the second, and square to the first.
+    expected = (-math.log(near / (near + far)) - math.log(near / (near + near))) / 2
+    assert float(loss(x, torch.eye(2, dtype=torch.float64)[[0, 0, 1]])) == pytest.approx(expected, rel=1e-12)
+    assert float(loss(x, torch.eye(3, 2, dtype=torch.float64))) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_of_soft_labels_a_pair_counts_by_what_they_share():
+    torch.manual_seed(4)
+    x, soft = torch.randn(5, DIM).double(), torch.softmax(torch.randn(5, 4), dim=1).double()
+    loss = build("supervised_contrastive")
+    z = torch.nn.functional.normalize(x, dim=1)
+    terms = []
+    for i in range(5):
+        others = [j for j in range(5) if j != i]
+        total = torch.logsumexp(torch.stack([z[i] @ z[j] / 0.1 for j in others]), dim=0)
+        weights = torch.stack([soft[i] @ soft[j] for j in others])
+        surprise = torch.stack([total - z[i] @ z[j] / 0.1 for j in others])
+        terms.append((weights * surprise).sum() / weights.sum())
+    assert float(loss(x, soft)) == pytest.approx(float(torch.stack(terms).mean()), rel=1e-12)
+
+
+def test_classes_may_be_learnt_in_the_same_stage():
+    both = build("supervised_contrastive", classification=2.0, scale=10.0, margin=0.3)
+    x, labels = torch.randn(6, DIM), torch.eye(4)[[0, 1, 2, 3, 0, 1]]
+    alone, arcface = build("supervised_contrastive"), build("arcface", scale=10.0, margin=0.3)
+    arcface.load_golden(both.golden())
+    assert torch.allclose(both(x, labels), alone(x, labels) + 2.0 * arcface(x, labels))
+    both(x, labels).backward()
+    assert both.golden()["W"].grad.abs().sum() > 0
+    assert not alone.golden()
+    with pytest.raises(ValueError, match="temperature is 0 and classification 0.0; allowed"):
+        build("supervised_contrastive", temperature=0)
