@@ -59,8 +59,8 @@ def explain(
         The folder of the recordings that the detector learnt from. Then a part is replaced by the same part of the
         train normal that sounds most alike, which shows all that differs from it. Without, or if no branch compares
         distances, it is replaced by the clip's own background
-        (:func:`asdcore.explanation.sound_parts.background`). That shows events and tones, but not what fills a clip and
-        is broad in frequency.
+        (:func:`asdcore.explanation.sound_parts.background_level`). That shows events and tones, but not what fills a
+        clip and is broad in frequency.
     times, bands : int
         Into how many parts the clip is cut: equal times, and bands of equal width on a logarithmic scale.
 

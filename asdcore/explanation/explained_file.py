@@ -73,8 +73,9 @@ def explain_file(
     StoreError
         If the disk of temporary files is full: they may take twice the recording's samples, and more for some views.
     """
-    path, file = given_path(source, "the detector"), given_path(clip, "the clip")
     drawing = None if picture is None else check_place(given_path(picture, "picture"))
+    file = given_path(clip, "the clip")
+    path = given_path(source, "the detector")
     if (path / RUN_FILE).is_file():
         run = load_run(path)
         data = Path(run.about["data"]) if data is None else data
@@ -82,28 +83,26 @@ def explain_file(
         _check_file(file)
         detector = detector_of_run(run, store, progress)
     else:
-        _check_file(file)
-        detector = load_detector(path, public_key=public_key)
-        if why := detector.reading_misfit(file):
-            raise DataError(f"{file.name}: {why}")
+        detector = _loaded(path, file, public_key)
     check_parts(times, bands)
     name, known = detector.chosen_system(system), detector.known(machine, section)
     _check_recording(detector, known, file)
     with clip_of_file(detector, file) as heard:
-        explained = explain_clip(
-            heard,
-            known.machine,
-            known.section,
-            system=name,
-            data=data,
-            times=times,
-            bands=bands,
-            progress=progress if heard.is_long else None,
-        )
+        cut, shown = {"times": times, "bands": bands}, progress if heard.is_long else None
+        explained = explain_clip(heard, known.machine, known.section, system=name, data=data, progress=shown, **cut)
         if drawing is not None:
             title = "/".join(file.parts[-NAMED:])
             draw(explained, heard.sound, heard.sample_rate, drawing, data=data, title=title)
     return explained
+
+
+def _loaded(path: Path, file: Path, public_key: str | Path | None) -> Detector:
+    """Return the detector of a file; DataError if the recording is not there, or is read by another library here."""
+    _check_file(file)
+    detector = load_detector(path, public_key=public_key)
+    if why := detector.reading_misfit(file):
+        raise DataError(f"{file.name}: {why}")
+    return detector
 
 
 def _check_recording(detector: Detector, known: KnownMachine, file: Path) -> None:

@@ -96,8 +96,8 @@ class ReplacedParts:
 
     def blocks(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield the stretches in which changes are computed that meet samples: their number, start and stop."""
-        size = self._spectra.block
-        for number in range(max(0, start) // size, -(-min(stop, len(self.clip)) // size)):
+        size, first, last = self._spectra.block, max(0, start), min(stop, len(self.clip))
+        for number in range(first // size, -(-last // size) if first < last else 0):
             yield number, number * size, min((number + 1) * size, len(self.clip))
 
     def change(self, block: tuple[int, int, int], band: int) -> Audio:
