@@ -99,3 +99,27 @@ def test_a_clip_read_in_stretches_is_that_of_one_piece(monkeypatch, other):
     assert np.concatenate(stretches, axis=1)[:, : whole.shape[1]] == pytest.approx(whole, abs=1e-6)
     assert not whole[:, :10].any()
     assert not whole[:, -10:].any()
+
+
+@pytest.mark.parametrize("other", [None, OTHER], ids=["background", "nearest"])
+def test_replaced_sound_is_that_of_the_spectra_of_the_whole_clip_to_the_last_bit(other):
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hann
+
+    mask = np.random.default_rng(1).random(GRID.shape) < 0.5
+    transform = ShortTimeFFT(hann(512, sym=False), hop=128, fs=RATE)
+    own = transform.stft(CLIP.astype(np.float64))
+    median = np.median(np.square(np.abs(own)), axis=-1)
+    quiet = sound_parts.background_level(median, transform.f)[..., None] * np.exp(1j * np.angle(own))
+    difference = (quiet if other is None else transform.stft(other.astype(np.float64))) - own
+    band_of = np.searchsorted(GRID.hertz[1:-1], transform.f, side="right")
+    seconds, edges = np.arange(16000) / RATE, np.array(GRID.seconds[1:-1])[:, None]
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.clip((seconds - edges) / spectra.WINDOW + 0.5, 0.0, 1.0))
+    begun = np.concatenate([np.ones((1, 16000)), rise, np.zeros((1, 16000))])
+    gates = (begun[:-1] - begun[1:]).astype(np.float32)
+    expected = CLIP.copy()
+    for band, times in enumerate(mask):
+        if times.any():
+            change = transform.istft(difference * (band_of == band)[:, None], 0, 16000)
+            expected += gates[times].sum(axis=0) * change.astype(np.float32)
+    assert np.array_equal(heard(CLIP, GRID, other)(mask), expected)
