@@ -53,7 +53,8 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options and arguments of the help, each with the type of one value: <path>, not <list[Path]>."""
-        for param in self.params:
+        params: list[Any] = self.params
+        for param in params:
             vars(param)["display_type"] = partial(_one_value, param.display_type)
         super().format_options(ctx, formatter)
 
