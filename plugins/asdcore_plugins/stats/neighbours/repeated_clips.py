@@ -68,11 +68,10 @@ class DistinctClips:
         if not self.some:
             return without
         reduced = self.reduced(without)
-        sets, of = list(reduced.sets), reduced.of.copy()
+        rows = [reduced.sets[place] for place in reduced.of]
         for clip in np.flatnonzero(self.count > 1):
-            of[clip] = len(sets)
-            sets.append(self.whole(shared(without, np.flatnonzero(self.first == clip)), self.count))
-        return Without.of_sets(sets, of, without.n)
+            rows[clip] = self.whole(shared(without, np.flatnonzero(self.first == clip)), self.count)
+        return Without(rows, without.n)
 
     @property
     def some(self) -> bool:
