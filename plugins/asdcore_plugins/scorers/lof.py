@@ -10,7 +10,8 @@ Repeated clips count once, as the paper proposes with its k-distinct-distance. O
 infinitely dense, and a clip near them infinitely odd. A mean reach below a hundredth of the median kdist counts as that
 hundredth, which does the same for clips that are nearly the same.
 
-With ``without``, the clips that y must not rest on are not among its neighbours, for kdist and lrd alike.
+With ``without``, the clips that y must not rest on are not among its neighbours, for kdist and lrd alike. A clip that
+is repeated may rest on what one of its copies may; one that has no neighbours left is skipped.
 
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
 distance matrix of n_train^2, then n_train + k^2 for a clip left out and n_train for a clip scored. A bank of more than

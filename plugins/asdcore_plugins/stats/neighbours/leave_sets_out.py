@@ -190,7 +190,7 @@ class NeighboursWithout:
         clips, bank = np.concatenate(gone), np.repeat(np.arange(len(sets)), [len(clips) for clips in gone])
         count = starts[clips + 1] - starts[clips]
         ends = np.cumsum(count)
-        stood = places[np.arange(int(ends[-1])) + np.repeat(starts[clips] - ends + count, count)]
+        stood = places[np.arange(int(count.sum())) + np.repeat(starts[clips] - ends + count, count)]
         touched = np.zeros((len(sets), len(self.listed.index)), bool)
         touched[np.repeat(bank, count), stood] = True
         return touched
