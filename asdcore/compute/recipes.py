@@ -68,6 +68,7 @@ FEATURE_MODULES = (
     "compute/encoding/encoding.py",
     "compute/encoding/held_whole.py",
     "compute/encoding/long_clips.py",
+    "compute/encoding/spooled_sound.py",
     "compute/encoding/requests.py",
     "compute/scoring/restoring.py",
     "stages/embedding/embed.py",

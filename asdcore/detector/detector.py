@@ -178,6 +178,17 @@ class Detector:
             with located(frozen.kind.where):
                 return frozen.feature_shares(features, branches)
 
+    def divide(
+        self, hear: Callable[[Listener], Features], machine: str | None, section: str | None, branches: Iterable[str]
+    ) -> dict[str, FeatureShares]:
+        """Do as :meth:`feature_shares` for a clip of which ``hear`` gives the features that a listener asks for."""
+        with self._lock, chosen(self._plugins), single_threaded():
+            frozen = self._machine(*self._cell(machine, section))
+            if isinstance(frozen, Baselines):
+                return {}
+            with located(frozen.kind.where):
+                return frozen.feature_shares(self._features(hear, frozen.machine, frozen.section), branches)
+
     def known(self, machine: str | None = None, section: str | None = None) -> KnownMachine:
         """Return what was frozen of a machine: train normals, and thresholds by any rule; errors as :meth:`score`."""
         with self._lock, chosen(self._plugins), single_threaded():

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from asdcore.components.checkpoints import CHECKPOINT
 from asdcore.compute.encoding import encoding
-from asdcore.compute.encoding.long_clips import hear_long
+from asdcore.compute.encoding.long_clips import hear_long, hear_sound
 from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.kernels import in_short, kernel_changes, processor
 from asdcore.compute.recipes import features_digest
 from asdcore.compute.scoring.scoring import Recipe
+from asdcore.contract.long_sound import Sound
 from asdcore.contract.plugins import Plugins
 from asdcore.data.clip_index.recording_kind import RecordingKind
 from asdcore.data.recordings.audio import LOUDEST, AudioFacts
@@ -112,6 +113,11 @@ class Listener:
         temporary : the folder of temporary files, which may be as large as the recording.
         """
         facts, features = hear_long(path, self.requests(machine), self._device, temporary=temporary)
+        return facts, _by_folder(features)
+
+    def of_sound(self, sound: Sound, facts: AudioFacts, machine: str, temporary: Path) -> tuple[AudioFacts, Features]:
+        """Return the same of long sound (n_channels, n_samples) that is in no file, of which these facts are known."""
+        facts, features = hear_sound(sound, facts, self.requests(machine), self._device, temporary)
         return facts, _by_folder(features)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ WIDTH, HEIGHT = 120, 48
 
 LOWEST = 60.0
 """Hz at the bottom of a picture; the top is half the sample rate."""
+
+TOGETHER = 256
+"""Windows of which the spectra are in memory at once."""
 
 DARKEST, BRIGHTEST = 0.03, 0.998
 """Quantiles of the levels, over all pictures to compare, that get the darkest and the lightest colour."""
@@ -29,16 +34,27 @@ def spectrogram(audio: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
 
     Hann windows of 64 ms; the power in each stretch of time and of log-frequency is averaged.
     """
+    return spectrogram_of(lambda start, stop: audio[start:stop], len(audio), rate)
+
+
+def spectrogram_of(read: Callable[[int, int], NDArray[np.float32]], n_samples: int, rate: int) -> NDArray[np.float64]:
+    """Return the :func:`spectrogram` of sound of any length, of which ``read(start, stop)`` gives samples."""
     size = max(256, round(0.064 * rate))
-    padded = np.pad(audio, (0, max(0, size - len(audio))))
-    n = max(WIDTH, 2 * len(padded) // size)
-    starts = np.linspace(0, len(padded) - size, n).astype(int)
-    frames = padded[starts[:, None] + np.arange(size)] * np.hanning(size)
-    power = np.square(np.abs(np.fft.rfft(frames, axis=1))).astype(np.float64)
+    length = max(n_samples, size)
+    n = max(WIDTH, 2 * length // size)
+    starts = np.linspace(0, length - size, n).astype(int)
     edges = (np.geomspace(LOWEST, rate / 2, HEIGHT + 1) * size / rate).astype(int)
-    parts = np.arange(WIDTH) * n // WIDTH
-    inside = np.add.reduceat(np.add.reduceat(power, edges[:-1], axis=1)[:, :HEIGHT], parts, axis=0)
-    bands = (inside / np.maximum(np.diff(edges), 1) / np.diff(np.append(parts, n))[:, None]).T
+    parts = np.append(np.arange(WIDTH) * n // WIDTH, n)
+    inside = np.zeros((WIDTH, HEIGHT))
+    for part, (first, last) in enumerate(pairwise(parts)):
+        for at in range(first, last, TOGETHER):
+            of_part = starts[at : min(last, at + TOGETHER)]
+            sound = read(of_part[0], min(n_samples, of_part[-1] + size))
+            sound = np.pad(sound, (0, of_part[-1] + size - of_part[0] - len(sound)))
+            frames = sound[(of_part - of_part[0])[:, None] + np.arange(size)] * np.hanning(size)
+            power = np.square(np.abs(np.fft.rfft(frames, axis=1)))
+            inside[part] += np.add.reduceat(power, edges[:-1], axis=1)[:, :HEIGHT].sum(axis=0)
+    bands = (inside / np.maximum(np.diff(edges), 1) / np.diff(parts)[:, None]).T
     levels: NDArray[np.float64] = 10 * np.log10(bands + 1e-12)
     return levels
 

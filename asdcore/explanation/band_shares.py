@@ -20,15 +20,13 @@ from asdcore.contract.additive import BAND_HERTZ, is_additive
 from asdcore.contract.plugins import chosen
 from asdcore.data.features.pooled_bands import by_band
 from asdcore.detector.baselines import Baselines
-from asdcore.detector.detector import Detector
 from asdcore.detector.feature_shares import FeatureShares
 from asdcore.detector.parts import Parts
 from asdcore.detector.verdict import Verdict
+from asdcore.explanation.clip import HeardClip
 from asdcore.explanation.sound_parts import Grid
 
 Floats = NDArray[np.float64]
-
-Audio = NDArray[np.float32]
 
 _NO_BANDS = "its encoder {} does not say at which frequencies its bands lie"
 
@@ -97,19 +95,13 @@ class BandShares:
         return {"reference": self.reference, "score": self.score, **listed}
 
 
-def band_shares(
-    detector: Detector, audio: Audio, sample_rate: int, verdict: Verdict
-) -> tuple[dict[str, BandShares], dict[str, str]]:
+def band_shares(clip: HeardClip, verdict: Verdict) -> tuple[dict[str, BandShares], dict[str, str]]:
     """Divide what the branches of a verdict say of its clip among bands.
 
     Parameters
     ----------
-    detector : Detector
-        Who gave the verdict.
-    audio : ndarray of float32, shape (n_channels, n_samples)
-        The clip.
-    sample_rate : int
-        Hz.
+    clip : HeardClip
+        The clip, and the detector that gave the verdict.
     verdict : Verdict
         What it said.
 
@@ -120,8 +112,7 @@ def band_shares(
     reasons : dict of str to str
         Of the others, why not.
     """
-    parts = detector.parts(verdict.machine, verdict.section)
-    given = detector.feature_shares(audio, sample_rate, verdict.machine, verdict.section, branches=verdict.branches)
+    parts, given = clip.detector.parts(verdict.machine, verdict.section), clip.feature_shares(verdict)
     shares, reasons = {}, {}
     for name in verdict.branches:
         if name not in given:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from asdcore.basics.paths import given_path
-from asdcore.basics.recording_parts import recording_path
-from asdcore.data.recordings.audio import decode, resample
 from asdcore.detector.detector import Detector
+from asdcore.detector.listen import checked_audio
 from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError
 from asdcore.explanation.band_shares import band_shares
+from asdcore.explanation.clip import HeardClip, clip_in_memory
 from asdcore.explanation.explanation import Explanation, Raised, Replacement
+from asdcore.explanation.nearest import nearest_sound
 from asdcore.explanation.sound_parts import Grid, ReplacedParts
+from asdcore.progress import Progress, Silent
 
-Audio = NDArray[np.float32]
 MOST_PARTS = 2000
 
 
@@ -40,7 +42,8 @@ def explain(
     features it is made of, and such an encoder where its bands lie. For everything else, and for the fused score, the
     clip is cut into ``bands`` times ``times`` parts, and by how much a part raises the score is measured: one part is
     replaced, and the clip is scored again. That works with every encoder and scorer, and takes
-    ``bands * times + bands + times + 3`` scores.
+    ``bands * times + bands + times + 3`` scores. Of a long clip no part is in memory but ``audio`` itself;
+    :func:`asdcore.explanation.explained_file.explain_file` reads it from its file.
 
     Parameters
     ----------
@@ -56,8 +59,8 @@ def explain(
         The folder of the recordings that the detector learnt from. Then a part is replaced by the same part of the
         train normal that sounds most alike, which shows all that differs from it. Without, or if no branch compares
         distances, it is replaced by the clip's own background
-        (:func:`asdcore.explanation.sound_parts.background`). That shows events and tones, but not what fills a clip and
-        is broad in frequency.
+        (:func:`asdcore.explanation.sound_parts.background_level`). That shows events and tones, but not what fills a
+        clip and is broad in frequency.
     times, bands : int
         Into how many parts the clip is cut: equal times, and bands of equal width on a logarithmic scale.
 
@@ -87,26 +90,45 @@ def explain(
     ----------
     Zeiler and Fergus (2014), Visualizing and understanding convolutional networks, section 4.2: occlusion.
     """
-    _check_parts(times, bands)
-    name = detector.chosen_system(system)
-    verdict = detector.score(audio, sample_rate, machine, section, system=name)
-    machine_data = detector.known(machine, section)
-    clip = np.atleast_2d(np.asarray(audio, dtype=np.float32))
-    other = (
-        None
-        if data is None
-        else nearest_sound(verdict, machine_data.sha256, given_path(data, "data"), clip, sample_rate)
-    )
-    grid = Grid.of(clip.shape[1] / sample_rate, sample_rate, times=times, bands=bands)
-    replaced = ReplacedParts(clip, sample_rate, grid, other)
-    again = scored_again(detector, replaced, sample_rate, verdict)
-    raised, branches = _raised(verdict, again, grid)
-    scores = machine_data.normals(name)["score"].to_numpy()
+    check_parts(times, bands)
+    name, known = detector.chosen_system(system), detector.known(machine, section)
+    sound = checked_audio(audio, sample_rate, None, known.kind, known.seconds)
+    with clip_in_memory(detector, sound, int(sample_rate)) as clip:
+        return explain_clip(clip, known.machine, known.section, system=name, data=data, times=times, bands=bands)
+
+
+def explain_clip(
+    clip: HeardClip,
+    machine: str | None,
+    section: str | None,
+    *,
+    system: str,
+    data: str | Path | None,
+    times: int,
+    bands: int,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Do as :func:`explain` for a clip of any length, in memory or not; parameters as there."""
+    verdict = clip.score(clip.sound, machine, section, system)
+    machine_data = clip.detector.known(machine, section)
+    with ExitStack() as stack:
+        other = (
+            None
+            if data is None
+            else stack.enter_context(nearest_sound(verdict, machine_data.sha256, given_path(data, "data"), clip))
+        )
+        grid = Grid.of(clip.seconds, clip.sample_rate, times=times, bands=bands)
+        replaced = ReplacedParts(clip.sound, clip.sample_rate, grid, other)
+        again = scored_again(clip, replaced, verdict)
+        raised, branches = _raised(verdict, again, grid, progress or Silent())
+    scores = machine_data.normals(system)["score"].to_numpy()
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
     as_high = int((scores >= verdict.score).sum())
-    exact, not_exact = band_shares(detector, clip, sample_rate, verdict)
+    exact, not_exact = band_shares(clip, verdict)
     return Explanation(verdict, len(scores), as_high, grid, replaced_by, raised, branches, exact, not_exact)
 
+
+SILENT = "the nearest train normal is silent here, so no part can be replaced by it"
 
 FUSED = ""
 """The name of the fused score among values."""
@@ -115,17 +137,11 @@ Values = dict[str, float]
 """The score under the name :data:`FUSED`, and z of every branch."""
 
 
-def scored_again(
-    detector: Detector, replaced: ReplacedParts, sample_rate: int, first: Verdict
-) -> Callable[[NDArray[np.bool_]], Values]:
+def scored_again(clip: HeardClip, replaced: ReplacedParts, first: Verdict) -> Callable[[NDArray[np.bool_]], Values]:
     """Return what scores the clip with parts replaced."""
 
     def score(parts: NDArray[np.bool_]) -> Values:
-        sound = replaced(parts)
-        if not sound.any():
-            raise DataError("the nearest train normal is silent here, so no part can be replaced by it")
-        verdict = detector.score(sound, sample_rate, first.machine, first.section, system=first.system)
-        return _values(verdict)
+        return _values(clip.score(replaced(parts), first.machine, first.section, first.system, if_silent=SILENT))
 
     return score
 
@@ -135,7 +151,7 @@ def _values(verdict: Verdict) -> Values:
 
 
 def _raised(
-    verdict: Verdict, again: Callable[[NDArray[np.bool_]], Values], grid: Grid
+    verdict: Verdict, again: Callable[[NDArray[np.bool_]], Values], grid: Grid, progress: Progress
 ) -> tuple[Raised, dict[str, Raised]]:
     """Replace each part, band and time, and everything; return what raises the score, and z of every branch."""
     n_bands, n_times = grid.shape
@@ -143,7 +159,11 @@ def _raised(
     masks = [(band == b) & (time == t) for b in range(n_bands) for t in range(n_times)]
     masks += [band == b for b in range(n_bands)] + [time == t for t in range(n_times)]
     masks.append(np.ones(grid.shape, dtype=bool))
-    before, after = _values(verdict), [again(mask) for mask in masks]
+    before, after = _values(verdict), []
+    with progress.stage("explain", len(masks)) as advance:
+        for mask in masks:
+            after.append(again(mask))
+            advance(1)
     by_name = {}
     for name, value in before.items():
         drops = value - np.array([values[name] for values in after])
@@ -152,24 +172,8 @@ def _raised(
     return by_name.pop(FUSED), by_name
 
 
-def nearest_sound(verdict: Verdict, sha256: dict[str, str], root: Path, clip: Audio, sample_rate: int) -> Audio | None:
-    """Return the sound of the nearest train normal, as long as the clip; None if no branch compares distances."""
-    if verdict.nearest is None:
-        return None
-    name = verdict.nearest.clip
-    if not recording_path(path := root / name).is_file():
-        raise DataError(
-            f"{root} does not hold {name}, the train normal that sounds most alike. Give the folder that the run was "
-            "made from with --data, or leave it out: then parts are replaced by the clip's own background."
-        )
-    sound, rate = decode(path, sha256[name])
-    if rate != sample_rate:
-        sound = np.stack([resample(channel, rate, sample_rate) for channel in sound])
-    n = clip.shape[1]
-    return np.tile(sound, -(-n // sound.shape[1]))[:, :n]
-
-
-def _check_parts(times: int, bands: int) -> None:
+def check_parts(times: int, bands: int) -> None:
+    """Raise DataError if there would be too few or too many parts."""
     for name, value in (("times", times), ("bands", bands)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise DataError(f"{name} is {value!r}; a whole number of at least 1 is allowed, such as 8")

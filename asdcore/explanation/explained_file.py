@@ -10,12 +10,15 @@ from tempfile import mkdtemp
 
 from asdcore.basics.paths import given_path
 from asdcore.basics.recording_parts import part_name, part_of, recording_path, seconds_text
-from asdcore.data.recordings.audio import AudioFacts, decode_new
+from asdcore.data.recordings.audio import AudioFacts, opened
+from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
 from asdcore.detector.export import export
+from asdcore.detector.listen import check_recording
 from asdcore.detector.load import load_detector
 from asdcore.errors import DataError
-from asdcore.explanation.explain import explain
+from asdcore.explanation.clip import clip_of_file
+from asdcore.explanation.explain import check_parts, explain_clip
 from asdcore.explanation.explanation import Explanation
 from asdcore.explanation.picture import check_place, draw
 from asdcore.frozen.freeze import freeze
@@ -41,7 +44,10 @@ def explain_file(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Explanation:
-    """Say why a recording has its score.
+    """Say why a recording of any length has its score.
+
+    A long one is heard in blocks, as :func:`asdcore.detector.recording.score_file` does; its samples lie in a temporary
+    file meanwhile.
 
     Parameters
     ----------
@@ -64,9 +70,12 @@ def explain_file(
         If the recording cannot be scored, or there is no such clip.
     ManifestError
         If the detector does not fit what is installed here, or what the run rests on has changed.
+    StoreError
+        If the disk of temporary files is full: they may take twice the recording's samples, and more for some views.
     """
-    path, file = given_path(source, "the detector"), given_path(clip, "the clip")
     drawing = None if picture is None else check_place(given_path(picture, "picture"))
+    file = given_path(clip, "the clip")
+    path = given_path(source, "the detector")
     if (path / RUN_FILE).is_file():
         run = load_run(path)
         data = Path(run.about["data"]) if data is None else data
@@ -74,20 +83,35 @@ def explain_file(
         _check_file(file)
         detector = detector_of_run(run, store, progress)
     else:
-        _check_file(file)
-        detector = load_detector(path, public_key=public_key)
-        if why := detector.reading_misfit(file):
-            raise DataError(f"{file.name}: {why}")
-    audio, facts = decode_new(file)
-    if why := detector.known(machine, section).kind.misfit(facts.channels, facts.sample_rate, facts.unit):
-        raise DataError(f"{file.name}: {why}")
-    _check_window(detector, file, facts)
-    explained = explain(
-        detector, audio, facts.sample_rate, machine, section, system=system, data=data, times=times, bands=bands
-    )
-    if drawing is not None:
-        draw(explained, audio, facts.sample_rate, drawing, data=data, title="/".join(file.parts[-NAMED:]))
+        detector = _loaded(path, file, public_key)
+    check_parts(times, bands)
+    name, known = detector.chosen_system(system), detector.known(machine, section)
+    _check_recording(detector, known, file)
+    with clip_of_file(detector, file) as heard:
+        cut, shown = {"times": times, "bands": bands}, progress if heard.is_long else None
+        explained = explain_clip(heard, known.machine, known.section, system=name, data=data, progress=shown, **cut)
+        if drawing is not None:
+            title = "/".join(file.parts[-NAMED:])
+            draw(explained, heard.sound, heard.sample_rate, drawing, data=data, title=title)
     return explained
+
+
+def _loaded(path: Path, file: Path, public_key: str | Path | None) -> Detector:
+    """Return the detector of a file; DataError if the recording is not there, or is read by another library here."""
+    _check_file(file)
+    detector = load_detector(path, public_key=public_key)
+    if why := detector.reading_misfit(file):
+        raise DataError(f"{file.name}: {why}")
+    return detector
+
+
+def _check_recording(detector: Detector, known: KnownMachine, file: Path) -> None:
+    """Raise DataError, before anything is decoded, if a recording is not what a detector judges."""
+    with opened(file) as (_, facts):
+        if why := known.kind.misfit(facts.channels, facts.sample_rate, facts.unit):
+            raise DataError(f"{file.name}: {why}")
+        _check_window(detector, file, facts)
+        check_recording(facts, known.kind, known.seconds)
 
 
 def detector_of_run(run: Run, store: str | Path | None = None, progress: Progress | None = None) -> Detector:

@@ -7,6 +7,7 @@ asks says how often that may be.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from asdcore.detector.detector import Detector
 from asdcore.detector.verdict import Verdict
 from asdcore.explanation.band_shares import BandShares, band_shares
-from asdcore.explanation.explain import FUSED, nearest_sound, scored_again
+from asdcore.explanation.clip import HeardClip, clip_in_memory
+from asdcore.explanation.explain import FUSED, scored_again
 from asdcore.explanation.explanation import FLAT, Replacement
+from asdcore.explanation.nearest import nearest_sound
 from asdcore.explanation.sound_parts import Grid, ReplacedParts
 
 Audio = NDArray[np.float32]
@@ -143,29 +146,35 @@ def in_short(
     DataError
         If the nearest train normal is not below ``data`` as it was frozen.
     """
-    grid = Grid.of(audio.shape[1] / sample_rate, sample_rate, times=TIMES, bands=BANDS)
     if scores < EXACT_SCORES:
         return StandingOut({}, left_out="no time to hear the clip again")
-    exact = _exact(detector, audio, sample_rate, verdict, grid)
+    with clip_in_memory(detector, audio, sample_rate) as clip:
+        return _in_short(clip, verdict, data, scores)
+
+
+def _in_short(clip: HeardClip, verdict: Verdict, data: Path | None, scores: float) -> StandingOut:
+    grid = Grid.of(clip.seconds, clip.sample_rate, times=TIMES, bands=BANDS)
+    exact = _exact(clip, verdict, grid)
     left = scores - EXACT_SCORES
     if left < BANDS:
         needed = EXACT_SCORES + BANDS
         told = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
         return StandingOut(exact, left_out=told)
-    machine_data = detector.known(verdict.machine, verdict.section)
-    other = None if data is None else nearest_sound(verdict, machine_data.sha256, data, audio, sample_rate)
-    again = scored_again(detector, ReplacedParts(audio, sample_rate, grid, other), sample_rate, verdict)
+    sha256 = clip.detector.known(verdict.machine, verdict.section).sha256
     with_times = left >= BANDS + TIMES
     nothing: tuple[None, float] = (None, 0.0)
-    band, band_adds = _largest_drop(verdict, again, grid, axis=0)
-    seconds, seconds_add = _largest_drop(verdict, again, grid, axis=1) if with_times else nothing
+    with ExitStack() as stack:
+        other = None if data is None else stack.enter_context(nearest_sound(verdict, sha256, data, clip))
+        again = scored_again(clip, ReplacedParts(clip.sound, clip.sample_rate, grid, other), verdict)
+        band, band_adds = _largest_drop(verdict, again, grid, axis=0)
+        seconds, seconds_add = _largest_drop(verdict, again, grid, axis=1) if with_times else nothing
     told = "" if with_times else "no time to replace stretches of time"
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
     return StandingOut(exact, band, band_adds, seconds, seconds_add, replaced_by, told)
 
 
-def _exact(detector: Detector, audio: Audio, sample_rate: int, verdict: Verdict, grid: Grid) -> dict[str, ExactBand]:
-    shares, _ = band_shares(detector, audio, sample_rate, verdict)
+def _exact(clip: HeardClip, verdict: Verdict, grid: Grid) -> dict[str, ExactBand]:
+    shares, _ = band_shares(clip, verdict)
     by_share = sorted(shares, key=lambda name: -verdict.branches[name].share)
     return {name: _largest_band(shares[name].on(grid)) for name in by_share}
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.data.recordings.audio import decode
+from asdcore.contract.long_sound import Sound
 from asdcore.drawing.colours import BLUE, GREY, ORANGE
-from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram
+from asdcore.drawing.spectrograms import BRIGHTEST, DARKEST, LOWEST, png, spectrogram_of
 from asdcore.errors import AsdcoreError, DataError
 from asdcore.explanation.band_shares import BandShares
 from asdcore.explanation.explanation import Explanation
+from asdcore.explanation.sounds import learnt_sound
 from asdcore.store.disk.atomic import write_bytes
 
 SUFFIXES = (".png", ".svg")
@@ -45,7 +46,7 @@ def check_place(path: Path) -> Path:
 
 def draw(
     explained: Explanation,
-    audio: NDArray[np.float32],
+    sound: Sound,
     sample_rate: int,
     path: Path,
     *,
@@ -58,8 +59,8 @@ def draw(
     ----------
     explained : Explanation
         What :func:`asdcore.explain` returned.
-    audio : ndarray of float32, shape (n_channels, n_samples)
-        The clip in [-1, 1]; its first channel is drawn.
+    sound : Sound
+        The clip, (n_channels, n_samples) in [-1, 1]; its first channel is drawn.
     sample_rate : int
         Hz.
     path : path
@@ -71,33 +72,45 @@ def draw(
     """
     import vl_convert
 
-    chart = _chart(explained, {"clip": (audio[0], sample_rate), **_nearest(explained, data)}, title)
+    chart = _chart(explained, {"clip": _drawn(sound, sample_rate), **_nearest(explained, data)}, title)
     if path.suffix.lower() == ".svg":
         write_bytes(path, vl_convert.vegalite_to_svg(chart).encode())
     else:
         write_bytes(path, vl_convert.vegalite_to_png(chart, scale=SCALE))
 
 
-def _nearest(explained: Explanation, data: str | Path | None) -> dict[str, tuple[NDArray[np.float32], int]]:
-    """Return the first channel and sample rate of the nearest train normal, if its recording is at hand."""
+class _Drawn(NamedTuple):
+    """The levels of a sound's first channel, its length (s), and its sample rate (Hz)."""
+
+    levels: NDArray[np.float64]
+    seconds: float
+    sample_rate: int
+
+
+def _drawn(sound: Sound, sample_rate: int) -> _Drawn:
+    levels = spectrogram_of(lambda start, stop: sound.read(start, stop)[0], len(sound), sample_rate)
+    return _Drawn(levels, len(sound) / sample_rate, sample_rate)
+
+
+def _nearest(explained: Explanation, data: str | Path | None) -> dict[str, _Drawn]:
+    """Return the nearest train normal, if its recording is at hand."""
     near = explained.verdict.nearest
     if near is None or data is None:
         return {}
     try:
-        audio, rate = decode(Path(data) / near.clip)
+        with learnt_sound(Path(data) / near.clip, None) as (sound, rate):
+            return {"nearest train normal": _drawn(sound, rate)}
     except DataError:
         return {}
-    return {"nearest train normal": (audio[0], rate)}
 
 
-def _chart(explained: Explanation, sounds: Mapping[str, tuple[NDArray[np.float32], int]], title: str) -> dict[str, Any]:
+def _chart(explained: Explanation, sounds: Mapping[str, _Drawn], title: str) -> dict[str, Any]:
     import altair as alt
 
-    levels = {name: spectrogram(*sound) for name, sound in sounds.items()}
-    dark, bright = np.quantile(np.concatenate(list(levels.values())), [DARKEST, BRIGHTEST])
+    dark, bright = np.quantile(np.concatenate([drawn.levels for drawn in sounds.values()]), [DARKEST, BRIGHTEST])
     pictures = [
-        _spectrogram(png(levels[name], dark, bright), len(audio) / rate, rate, name)
-        for name, (audio, rate) in sounds.items()
+        _spectrogram(png(drawn.levels, dark, bright), drawn.seconds, drawn.sample_rate, name)
+        for name, drawn in sounds.items()
     ]
     verdict, high = explained.verdict, explained.n_as_high
     headline = f"{title}: {'anomalous' if verdict.anomalous else 'not anomalous'}, score {verdict.score:.4g}, "

@@ -3,20 +3,25 @@
 What a band changes is the difference of both sounds in that band of the short-time spectrum of every channel, as a
 waveform. A part of it is faded in and out at its seconds, over the width of a window: what lies outside keeps its
 samples. What parts change adds up. If every part is replaced, the clip is the other sound.
+
+Nothing is computed before it is read, and then a stretch at a time: the clip may have any length.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.contract.long_sound import Sound
+from asdcore.explanation.medians import medians
+from asdcore.explanation.spectra import WINDOW, ShortTimeSpectra, Spectra
+
 Audio = NDArray[np.float32]
 Parts = NDArray[np.bool_]
-
-WINDOW = 0.064
-"""Seconds of the window: parts are told apart as finely as that, and as 1 / WINDOW Hz."""
 
 LOWEST = 100.0
 """Hz where the second band begins, if the sample rate is not below 2 kHz; the first one begins at 0."""
@@ -25,6 +30,9 @@ MEDIAN_OF_NOISE = float(np.log(2.0))
 """The median power of noise over its mean power: that of an exponential distribution."""
 
 OCTAVE = 2.0
+CHANGES = 1 << 27
+"""Bytes of changes that are kept, to be read again."""
+
 QUIETEST = 1e-6
 """The background's smallest magnitude: it is never silent, for silence cannot be scored."""
 
@@ -62,66 +70,129 @@ class ReplacedParts:
 
     Parameters
     ----------
-    audio : ndarray of float32, shape (n_channels, n_samples)
-        The clip.
+    clip : Sound
+        The clip, (n_channels, n_samples).
     sample_rate : int
         Hz.
     grid : Grid
         How it is cut.
-    other : ndarray of float32, shape (n_channels, n_samples), optional
-        What a part is replaced by. By default the clip's own background: see :func:`background`.
+    other : Sound, optional
+        What a part is replaced by, as long and of as many channels. By default the clip's own background: see
+        :func:`background_level`.
     """
 
-    def __init__(self, audio: Audio, sample_rate: int, grid: Grid, other: Audio | None = None) -> None:
-        from scipy.signal import ShortTimeFFT
-        from scipy.signal.windows import hann
+    def __init__(self, clip: Sound, sample_rate: int, grid: Grid, other: Sound | None = None) -> None:
+        self.clip, self.grid, self.sample_rate = clip, grid, sample_rate
+        self._other, channels = other, len(clip.read(0, 0))
+        self._spectra = ShortTimeSpectra(len(clip), channels, sample_rate)
+        self._band = np.searchsorted(grid.hertz[1:-1], self._spectra.hertz, side="right")
+        self._level = None if other else _level(self._spectra, clip, channels)
+        self._changes: OrderedDict[tuple[int, int], Audio] = OrderedDict()
+        self._latest: tuple[int, list[Spectra]] = (-1, [])
 
-        size = 2 * max(8, round(WINDOW * sample_rate / 2))
-        spectra = ShortTimeFFT(hann(size, sym=False), hop=size // 4, fs=sample_rate)
-        self._audio, n = audio, audio.shape[1]
-        # A clip shorter than the window is longer with silence behind it.
-        missing = max(0, size - n)
-        own, *given = (
-            spectra.stft(np.pad(sound.astype(np.float64), ((0, 0), (0, missing))))
-            for sound in (audio, *([] if other is None else [other]))
-        )
-        difference = (given[0] if given else background(own, spectra.f)) - own
-        band = np.searchsorted(grid.hertz[1:-1], spectra.f, side="right")
-        self._changes = [
-            spectra.istft(difference * (band == b)[:, None], 0, n + missing)[:, :n].astype(np.float32)
-            for b in range(grid.shape[0])
-        ]
-        self._gates = _gates(grid, n, sample_rate)
+    def __call__(self, parts: Parts) -> ReplacedSound:
+        """Return the clip, replaced where ``parts`` (n_bands, n_times) says so."""
+        return ReplacedSound(self, parts)
 
-    def __call__(self, parts: Parts) -> Audio:
-        """Return the clip (n_channels, n_samples), replaced where ``parts`` (n_bands, n_times) says so."""
-        replaced = self._audio.copy()
-        for of_band, change in zip(parts, self._changes, strict=True):
-            if of_band.any():
-                replaced += self._gates[of_band].sum(axis=0) * change
-        return replaced
+    def blocks(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the stretches in which changes are computed that meet samples: their number, start and stop."""
+        size, first, last = self._spectra.block, max(0, start), min(stop, len(self.clip))
+        for number in range(first // size, -(-last // size) if first < last else 0):
+            yield number, number * size, min((number + 1) * size, len(self.clip))
+
+    def change(self, block: tuple[int, int, int], band: int) -> Audio:
+        """Return what the other sound changes in a band of a stretch, (n_channels, n_samples)."""
+        number, start, stop = block
+        if (number, band) in self._changes:
+            self._changes.move_to_end((number, band))
+            return self._changes[number, band]
+        if self._latest[0] != number:
+            sounds = [self.clip] if self._other is None else [self.clip, self._other]
+            self._latest = number, [self._spectra.of(sound, start, stop) for sound in sounds]
+        own, *other = self._latest[1]
+        rows = np.flatnonzero(self._band == band)
+        of_band = np.zeros_like(own)
+        of_band[:, rows] = (other[0][:, rows] if other else self._quiet(own, rows)) - own[:, rows]
+        change = self._changes[number, band] = self._spectra.back(of_band, start, stop)
+        while len(self._changes) > 1 and len(self._changes) * change.nbytes > CHANGES:
+            self._changes.popitem(last=False)
+        return change
+
+    def _quiet(self, own: Spectra, rows: NDArray[np.intp]) -> Spectra:
+        """Return the background in some rows: their level, with the clip's phase."""
+        phase = np.exp(1j * np.angle(own[:, rows]))
+        quiet: Spectra = self._level[:, rows, None] * phase  # type: ignore[index]
+        return quiet
 
 
-def _gates(grid: Grid, n_samples: int, sample_rate: int) -> Audio:
-    """Return what fades each stretch of time in and out, (n_times, n_samples): together they are 1 everywhere."""
-    time = np.arange(n_samples) / sample_rate
-    edges = np.array(grid.seconds[1:-1])[:, None]
-    rise = np.clip((time - edges) / WINDOW + 0.5, 0.0, 1.0)
-    begun = np.concatenate([np.ones((1, n_samples)), 0.5 - 0.5 * np.cos(np.pi * rise), np.zeros((1, n_samples))])
-    return np.asarray(begun[:-1] - begun[1:], dtype=np.float32)
+@dataclass(frozen=True)
+class ReplacedSound:
+    """A clip with parts (n_bands, n_times) replaced, computed as it is read."""
+
+    replaced: ReplacedParts
+    parts: Parts
+
+    def __len__(self) -> int:
+        """Return how many samples it has."""
+        return len(self.replaced.clip)
+
+    def read(self, start: int, stop: int) -> Audio:
+        """Return (n_channels, stop - start); 0 beyond the ends."""
+        sound = self.replaced.clip.read(start, stop).copy()
+        for block in self.replaced.blocks(start, stop):
+            first, last = max(start, block[1]), min(stop, block[2])
+            within = slice(first - block[1], last - block[1])
+            for band in np.flatnonzero(self.parts.any(axis=1)):
+                gate = _gate(
+                    self.replaced.grid, np.flatnonzero(self.parts[band]), first, last, self.replaced.sample_rate
+                )
+                if gate.any():
+                    sound[:, first - start : last - start] += gate * self.replaced.change(block, int(band))[:, within]
+        return sound
 
 
-def background(spectra: NDArray[np.complex128], hertz: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Return the spectra (n_channels, n_frequencies, n_frames) of what lies behind the events of a clip.
+def _gate(grid: Grid, times: NDArray[np.intp], start: int, stop: int, sample_rate: int) -> Audio:
+    """Return what fades stretches of time in and out, (stop - start,): of all together it is 1 everywhere."""
+    gate = np.zeros(stop - start, np.float32)
+    for time in times:
+        low, high = grid.seconds[time], grid.seconds[time + 1]
+        first = max(start, int((low - WINDOW) * sample_rate)) if time else start
+        last = min(stop, int((high + WINDOW) * sample_rate) + 1) if time + 2 < len(grid.seconds) else stop
+        if first < last:
+            seconds = np.arange(first, last) / sample_rate
+            after = _begun(seconds, high) if time + 2 < len(grid.seconds) else 0.0
+            gate[first - start : last - start] += np.asarray(
+                (_begun(seconds, low) if time else 1.0) - after, dtype=np.float32
+            )
+    return gate
 
-    Every frequency has its median power over time, corrected to the mean power of noise with this median; and no more
-    than the median of the frequencies half an octave below to half an octave above. The phase stays the clip's.
+
+def _begun(seconds: NDArray[np.float64], edge: float) -> NDArray[np.float64]:
+    """Return 0 before an edge and 1 after it, faded over the width of a window."""
+    rise = np.clip((seconds - edge) / WINDOW + 0.5, 0.0, 1.0)
+    begun: NDArray[np.float64] = 0.5 - 0.5 * np.cos(np.pi * rise)
+    return begun
+
+
+def _level(spectra: ShortTimeSpectra, clip: Sound, channels: int) -> NDArray[np.float64]:
+    """Return the level (n_channels, n_frequencies) of what lies behind the events of a clip."""
+    shape = (channels, len(spectra.hertz))
+
+    def powers() -> Iterator[NDArray[np.float64]]:
+        for frames in spectra.frames(clip):
+            yield np.square(np.abs(frames)).reshape(-1, frames.shape[-1])
+
+    return background_level(medians(powers, shape[0] * shape[1], spectra.n_frames).reshape(shape), spectra.hertz)
+
+
+def background_level(median: NDArray[np.float64], hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the magnitudes (n_channels, n_frequencies) of what lies behind the events of a clip.
+
+    Every frequency has its ``median`` power over time, corrected to the mean power of noise with this median; and no
+    more than the median of the frequencies half an octave below to half an octave above. The phase stays the clip's.
     """
-    power = np.median(np.square(np.abs(spectra)), axis=-1) / MEDIAN_OF_NOISE
+    power = median / MEDIAN_OF_NOISE
     low = np.searchsorted(hertz, hertz / np.sqrt(OCTAVE))
     high = np.searchsorted(hertz, hertz * np.sqrt(OCTAVE), side="right")
     around = np.stack([np.median(power[:, a:b], axis=1) for a, b in zip(low, high, strict=True)], axis=1)
-    level = np.maximum(np.sqrt(np.minimum(power, around)), QUIETEST)
-    phase = np.exp(1j * np.angle(spectra))
-    quiet: NDArray[np.complex128] = level[..., None] * phase
-    return quiet
+    return np.maximum(np.sqrt(np.minimum(power, around)), QUIETEST)

@@ -68,7 +68,7 @@ def test_temporary_files_are_gone_and_a_full_disk_is_said_so(detector, long, in_
     full = OSError(28, "No space left on device")
     monkeypatch.setattr("asdcore.compute.encoding.long_clips._append", lambda *_, **__: (_ for _ in ()).throw(full))
     monkeypatch.setattr(
-        "asdcore.compute.encoding.long_clips._Spool.append", lambda *_, **__: (_ for _ in ()).throw(full)
+        "asdcore.compute.encoding.long_clips.SpooledSound.append", lambda *_, **__: (_ for _ in ()).throw(full)
     )
     with pytest.raises(StoreError, match="the disk is full. Free some space, or choose another one with TMPDIR"):
         score_file(detector, long, "fan")

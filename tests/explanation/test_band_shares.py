@@ -13,6 +13,7 @@ from asdcore.detector import feature_shares
 from asdcore.detector.baselines import Baselines
 from asdcore.errors import PluginError
 from asdcore.explanation.band_shares import BandShares, band_shares
+from asdcore.explanation.clip import clip_in_memory
 from asdcore.explanation.sound_parts import Grid
 from asdcore_plugins.encoders.logmel import LogMel
 
@@ -30,9 +31,14 @@ def hissing(carried):
     return (audio + 0.3 * np.abs(audio).max() * hiss / hiss.std()).astype(np.float32), rate
 
 
+def shares_of(detector, audio, rate, verdict):
+    with clip_in_memory(detector, audio, rate) as clip:
+        return band_shares(clip, verdict)
+
+
 def divided(detector, sound, system):
     verdict = detector.score(*sound, "fan", system=system)
-    return band_shares(detector, *sound, verdict)
+    return shares_of(detector, *sound, verdict)
 
 
 def test_the_band_that_sounds_otherwise_has_the_largest_share_beyond_the_usual(detector, hissing):
@@ -50,7 +56,7 @@ def test_the_band_that_sounds_otherwise_has_the_largest_share_beyond_the_usual(d
 def test_shares_add_up_to_the_score_that_the_branch_gives(carried, detector):
     for clip, machine, section, audio, rate in carried.clips():
         verdict = detector.score(audio, rate, machine, section, system="carried")
-        shares, _ = band_shares(detector, audio, rate, verdict)
+        shares, _ = shares_of(detector, audio, rate, verdict)
         for name in ("knn", "gauss"):
             (score,) = carried.run.scores.filter(
                 clip=clip, branch=name, reference=shares[name].reference, role="test", fold=-1
@@ -107,7 +113,7 @@ def test_the_reason_is_said_where_shares_are_not_exact(detector, hissing, monkey
         monkeypatch.setattr(detector, "feature_shares", lambda *given, **more: {})
     else:
         monkeypatch.delattr(LogMel, "band_hertz")
-    shares, reasons = band_shares(detector, *hissing, verdict)
+    shares, reasons = shares_of(detector, *hissing, verdict)
     assert "knn" not in shares
     assert reasons["knn"] == reason
 

@@ -9,13 +9,12 @@ encoder gets the whole recording, if it is not too long for that (:mod:`asdcore.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +23,25 @@ from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import built_encoder, knows_recordings
 from asdcore.compute.encoding.held_whole import Length, too_large, too_long
 from asdcore.compute.encoding.requests import Array, Features, Output, Request
+from asdcore.compute.encoding.spooled_sound import SpooledSound, temporary_file, temporary_folder
+from asdcore.contract.long_sound import Sound
 from asdcore.contract.tokens import is_exact
 from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
-from asdcore.data.recordings.audio import BLOCK, AudioFacts, Resampler, decode_new, decoded_in_blocks
-from asdcore.data.recordings.sound_digest import SoundDigest
+from asdcore.data.recordings.audio import BLOCK, AudioFacts, decode_new, decoded_in_blocks
+from asdcore.data.recordings.noticed_sound import NoticedSound
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.store.arrays_on_disk import InPortions
-from asdcore.store.disk.atomic import ELSEWHERE, disk_trouble
+from asdcore.store.disk.atomic import ELSEWHERE
 
 AnyFloats = NDArray[np.floating[Any]]
 
 Key = tuple[str, str, int]
 """A view, its parameters and a sample rate."""
+
+IN_TMPDIR = "another one with TMPDIR=FOLDER"
+"""Where else temporary files may lie that are not in a store, in words."""
 
 
 def hear_long(
@@ -56,32 +60,51 @@ def hear_long(
     """
     streamed = [request for request in requests if in_blocks(request, device)]
     whole = [request for request in requests if request not in streamed]
-    place = (_of_features(requests), ELSEWHERE) if temporary is None else (temporary, "another one with TMPDIR=FOLDER")
-    with _temporary(*place) as folder, ExitStack() as stack:
+    place = (_of_features(requests), ELSEWHERE) if temporary is None else (temporary, IN_TMPDIR)
+    with temporary_folder(*place) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
-            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            noticed = NoticedSound(facts.channels, facts.sample_rate)
             is_held = facts.sha256 in held
             why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
             if why:
                 raise DataError(f"{path.name}: {why}")
-            blocks = _noticed(blocks, channels, digest)
+            blocks = _noticed(blocks, noticed)
             # What is noticed must not depend on what a store holds.
             keys = () if is_held else {_key(request, device) for request in streamed}
             sounds = _spooled(blocks, facts.sample_rate, keys, folder, stack)
-        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        facts = replace(facts, **noticed.facts)
         if is_held:
             return facts, {}
         features: Features = {}
         for request in streamed:
             features |= _encoded(request, sounds[_key(request, device)], device, folder)
-    if whole:
-        # What no encoder hears need not be held.
-        hears = any(not knows_recordings(request, device) for request in whole)
-        audio = decode_new(path)[0] if hears else np.zeros((1, 1), np.float32)
-        prepared = encoding.prepare(audio, facts.sample_rate, whole, device, facts.sha256)
-        features |= encoding.encode([prepared], whole, device)[0]
-    return facts, features
+    return facts, features | _encoded_whole(lambda: decode_new(path)[0], facts, whole, device)
+
+
+def hear_sound(
+    sound: Sound, facts: AudioFacts, requests: Sequence[Request], device: str | None, temporary: Path
+) -> tuple[AudioFacts, Features]:
+    """Return the features of long sound that is in no file, and its facts with which channels are still.
+
+    sound : (n_channels, n_samples), read once from its beginning to its end. facts : what is known of it; without a
+    digest, it is nothing to encoders that know recordings. temporary : the folder of temporary files.
+
+    Raises DataError if it cannot be encoded.
+    """
+    streamed = [request for request in requests if in_blocks(request, device)]
+    whole = [request for request in requests if request not in streamed]
+    if why := next(filter(None, (refused(request, device, facts) for request in whole)), ""):
+        raise DataError(f"the clip {why}")
+    channels = StillChannels(facts.channels)
+    with temporary_folder(temporary, IN_TMPDIR) as folder, ExitStack() as stack:
+        blocks = _heard_by(channels, blocks_of(sound, facts.n_samples))
+        sounds = _spooled(blocks, facts.sample_rate, {_key(request, device) for request in streamed}, folder, stack)
+        features: Features = {}
+        for request in streamed:
+            features |= _encoded(request, sounds[_key(request, device)], device, folder)
+    features |= _encoded_whole(lambda: sound.read(0, facts.n_samples), facts, whole, device)
+    return replace(facts, still=channels.bits), features
 
 
 @contextmanager
@@ -93,7 +116,7 @@ def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> It
 
     Raises DataError if the recording cannot be decoded, or is not that of ``sha256``.
     """
-    with _temporary(temporary, ELSEWHERE) as folder, ExitStack() as stack:
+    with temporary_folder(temporary, ELSEWHERE) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
             spool = _spooled(blocks, facts.sample_rate, [key], folder, stack)[key]
@@ -129,62 +152,19 @@ def _check_digest(path: Path, facts: AudioFacts, sha256: str | None) -> None:
         raise DataError(f"{path.name}: changed since it was indexed. Restore or replace the file, then run again.")
 
 
-class _Spool:
-    """A waveform in a file, (n_samples, n_channels) float32, as :class:`asdcore.contract.long_sound.Sound`."""
-
-    def __init__(self, file: IO[bytes], source: int, target: int) -> None:
-        self._file, self._source, self._target = file, source, target
-        self._resamplers: list[Resampler] = []
-        self._n_samples, self._axes = 0, 1
-
-    def __len__(self) -> int:
-        return self._n_samples
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n_samples,) or (2, n_samples)."""
-        return (self._n_samples,) if self._axes == 1 else (len(self._resamplers), self._n_samples)
-
-    def portions(self) -> Iterator[Array]:
-        """Yield all samples of the first channel, then those of the second."""
-        for channel in range(len(self._resamplers)):
-            for start in range(0, self._n_samples, BLOCK):
-                yield np.atleast_2d(self.read(start, min(start + BLOCK, self._n_samples)))[channel]
-
-    def append(self, waveform: Array, *, last: bool) -> None:
-        """Resample and append a block: (n_samples,) or (2, n_samples)."""
-        channels = np.atleast_2d(waveform)
-        self._axes = waveform.ndim
-        self._resamplers = self._resamplers or [Resampler(self._source, self._target) for _ in channels]
-        block = np.stack([to_rate(channel, last) for to_rate, channel in zip(self._resamplers, channels, strict=True)])
-        self._file.write(np.ascontiguousarray(block.T).tobytes())
-        self._n_samples += block.shape[1]
-
-    def read(self, start: int, stop: int) -> Array:
-        """Return samples; 0 beyond the ends."""
-        n_channels = len(self._resamplers)
-        samples = np.zeros((stop - start, n_channels), np.float32)
-        first, last = max(0, start), min(stop, self._n_samples)
-        if first < last:
-            self._file.seek(first * n_channels * samples.itemsize)
-            content = self._file.read((last - first) * n_channels * samples.itemsize)
-            samples[first - start : last - start] = np.frombuffer(content, np.float32).reshape(-1, n_channels)
-        return np.ascontiguousarray(samples.T) if self._axes == 2 else samples[:, 0]
-
-
 def _spooled(
     blocks: Iterator[NDArray[np.float32]],
     rate: int,
     keys: Iterable[Key],
     folder: str,
     stack: ExitStack,
-) -> dict[Key, _Spool]:
+) -> dict[Key, SpooledSound]:
     """Make every view, at every sample rate that is asked for, of all blocks of a recording."""
-    spools = {key: _Spool(stack.enter_context(_file(folder)), rate, key[2]) for key in keys}
+    spools = {key: SpooledSound(stack.enter_context(temporary_file(folder)), rate, key[2]) for key in keys}
     at_once = {key: spool for key, spool in spools.items() if encoding.is_samplewise(*key[:2])}
     later = {key[:2] for key in spools.keys() - at_once.keys()}
     with ExitStack() as own:
-        recording = _Spool(own.enter_context(_file(folder)), rate, rate)
+        recording = SpooledSound(own.enter_context(temporary_file(folder)), rate, rate)
         for block, last in _with_last(blocks, axis=0):
             audio = np.ascontiguousarray(block.T)
             _append(at_once, audio, rate, last=last)
@@ -193,18 +173,29 @@ def _spooled(
         for view in sorted(later):
             of_view = [spool for key, spool in spools.items() if key[:2] == view]
             with located(f"view {view[0]!r}"):
-                made = encoding.waveform_in_blocks(*view, recording, rate, partial(_file, folder))
+                made = encoding.waveform_in_blocks(*view, recording, rate, partial(temporary_file, folder))
                 for waveform, last in _with_last(made, axis=-1):
                     for spool in of_view:
                         spool.append(waveform, last=last)
     return spools
 
 
-def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
-    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
+def blocks_of(sound: Sound, n_samples: int) -> Iterator[Array]:
+    """Yield all of a sound, block by block, (n_samples, n_channels)."""
+    for start in range(0, n_samples, BLOCK):
+        yield sound.read(start, min(n_samples, start + BLOCK)).T
+
+
+def _heard_by(channels: StillChannels, blocks: Iterator[Array]) -> Iterator[Array]:
     for block in blocks:
         channels.hear(block)
-        digest.update(block)
+        yield block
+
+
+def _noticed(blocks: Iterator[Array], noticed: NoticedSound) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, what sound they are, how loud."""
+    for block in blocks:
+        noticed.hear(block)
         yield block
 
 
@@ -220,7 +211,7 @@ def _with_last(blocks: Iterable[Array], axis: int) -> Iterator[tuple[Array, bool
         yield waiting, True
 
 
-def _append(spools: Mapping[Key, _Spool], audio: Array, rate: int, *, last: bool) -> None:
+def _append(spools: Mapping[Key, SpooledSound], audio: Array, rate: int, *, last: bool) -> None:
     made: dict[tuple[str, str], Array] = {}
     for (view, parameters, _), spool in spools.items():
         if (view, parameters) not in made:
@@ -229,12 +220,12 @@ def _append(spools: Mapping[Key, _Spool], audio: Array, rate: int, *, last: bool
         spool.append(made[view, parameters], last=last)
 
 
-def _encoded(request: Request, sound: _Spool, device: str | None, folder: str) -> Features:
+def _encoded(request: Request, sound: SpooledSound, device: str | None, folder: str) -> Features:
     """Encode a recording and pool its tokens for every output."""
     encoder = built_encoder(request, device)
     with located(f"encoder {request.encoder!r}"), blamed("encoder", request.encoder), ExitStack() as stack:
         layers, exact = encoding.layers_of(encoder, request.outputs), is_exact(encoder)
-        tokens = {layer: SpooledTokens(stack.enter_context(_file(folder))) for layer in layers.values()}
+        tokens = {layer: SpooledTokens(stack.enter_context(temporary_file(folder))) for layer in layers.values()}
         specials: dict[int | str, AnyFloats] = {}
         for block in encoder.encode_blocks(sound, list(tokens)):
             for layer, spool in tokens.items():
@@ -243,6 +234,19 @@ def _encoded(request: Request, sound: _Spool, device: str | None, folder: str) -
                 if special is not None and specials.setdefault(layer, special) is not special:
                     raise PluginError("encode_blocks gave special tokens twice; once is the contract.")
         return {output: _pooled(output, tokens[layer], specials.get(layer), exact) for output, layer in layers.items()}
+
+
+def _encoded_whole(
+    decode: Callable[[], Array], facts: AudioFacts, requests: Sequence[Request], device: str | None
+) -> Features:
+    """Encode a recording by what cannot hear it in blocks."""
+    if not requests:
+        return {}
+    # What no encoder hears need not be held.
+    hears = any(not knows_recordings(request, device) for request in requests)
+    audio = decode() if hears else np.zeros((1, 1), np.float32)
+    prepared = encoding.prepare(audio, facts.sample_rate, requests, device, facts.sha256 or None)
+    return encoding.encode([prepared], requests, device)[0]
 
 
 def _pooled(output: Output, tokens: SpooledTokens, special: AnyFloats | None, exact: bool) -> Array:
@@ -256,19 +260,6 @@ def _key(request: Request, device: str | None) -> Key:
     return request.view, request.view_parameters, int(built_encoder(request, device).sample_rate)
 
 
-def _file(folder: str) -> IO[bytes]:
-    """Return a file without a name, which is gone when it is closed or its process dies."""
-    return tempfile.TemporaryFile(dir=folder)
-
-
 def _of_features(requests: Sequence[Request]) -> Path:
     """Return a folder on the disk of the store."""
     return next(output.folder for request in requests for output in request.outputs)
-
-
-@contextmanager
-def _temporary(folder: Path, elsewhere: str) -> Iterator[str]:
-    """Yield a folder for temporary files, made if it is not there."""
-    with disk_trouble(folder, elsewhere):
-        folder.mkdir(parents=True, exist_ok=True)
-        yield str(folder)
