@@ -200,7 +200,6 @@ class Scorer(Protocol):
       leaves. A reference with too few clips left for any clip is left out for all; DataError if none remains.
     * ``fit(features, domain, without)``: for a scorer that learns from train normals by leaving each out (how far
       neighbours are, a density, a bandwidth): what it learns of a clip must not rest on the clips of its ``without``.
-      A scorer that counts the copies of a clip once may let them rest on what one of them may.
       ``score`` stays a comparison with all train normals. The framework gives it to ``score_left_out`` alone: what a
       scorer learns inside is then the same for a new clip and, refitted, for one left out.
 

@@ -109,8 +109,9 @@ class NeighboursWithout:
         """Return the banks that lack these sets (b,)."""
         gone, lost = self.without.mask_of(sets), self._lost_in(sets)
         farther = np.zeros_like(gone)
-        for of_bank, (clips, _) in zip(farther, lost, strict=True):
-            of_bank[clips] = True
+        for of_bank, (clips, others) in zip(farther, lost, strict=True):
+            # Of a list that does not name the other, the beginning stays as it is.
+            of_bank[clips[(self.listed.index[clips] == others[:, None]).any(axis=1)]] = True
         bank, row = np.nonzero((self._touched(sets) | farther) & ~gone)
         index = np.full((len(row), self.k if self.indexed else 1), -1)
         banks = BanksWithout(self, sets, gone, bank, row, index, np.full((len(row), self.k), np.inf))
