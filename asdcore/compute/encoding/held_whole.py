@@ -74,10 +74,10 @@ def check_length(request: Request, encoder: object, seconds: float) -> None:
 
 def longest(encoder: object) -> float | None:
     """Return how many seconds of a clip may go through an encoder at once, or None if any."""
-    told = getattr(encoder, "longest", None)
-    if told is None or (isinstance(told, int | float) and told > 0):
-        return told
-    raise PluginError(f"the encoder says longest = {told!r}; a number of seconds above 0 is allowed, or None.")
+    seconds = getattr(encoder, "longest", None)
+    if seconds is None or (isinstance(seconds, int | float) and seconds > 0):
+        return seconds
+    raise PluginError(f"the encoder says longest = {seconds!r}; a number of seconds above 0 is allowed, or None.")
 
 
 def _way(request: Request, encoder: object) -> str:
