@@ -52,8 +52,9 @@ def lines(audited: ViewAudit) -> list[str]:
         "",
         "removed: how much quieter normal clips become. kept: the part of a fault's energy that comes through.",
         "gain: what a fault wins against the normal sound around it; below 0 it stands out less than before.",
-        "own way: for how much of a fault the recordings tell how it reaches the far microphone; a room is drawn for",
-        "the rest. trust: faults are kept. trade: faults lose, all else loses more. avoid: faults lose most.",
+        "own way: the share of a fault's energy that reaches the far microphone as the machine's own sound does, by",
+        "the recordings; for the rest a room is made up.",
+        "trust: faults are kept. trade: faults lose, all else loses more. avoid: faults lose most.",
     ]
 
 
