@@ -65,7 +65,7 @@ class HeardClip:
         """
         if self.is_long:
             of_machine = self.detector.known(machine, section).machine
-            return self.detector.judge(self._hear(sound, of_machine, if_silent), machine, section, system)
+            return self.detector.judge(self._hear(sound, of_machine, if_silent), machine, section, [system])[system]
         audio = sound.read(0, len(sound))
         if if_silent and not audio.any():
             raise DataError(if_silent)
