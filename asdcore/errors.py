@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from asdcore.under_way import under_way
+from asdcore.processes.under_way import under_way
 
 
 class Interrupted(SystemExit):
@@ -35,8 +35,40 @@ class Interrupted(SystemExit):
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
+LONGEST_WORD, LONGEST_LINE = 400, 2000
+"""Characters of a message that somebody can read: of what it quotes without a space, and of a line."""
+
+_LONG_WORD = re.compile(rf"\S{{{LONGEST_WORD + 1},}}")
+
+
+def shortened(message: str) -> str:
+    """Return a message without the middle of what is too long to be read.
+
+    It may quote a file that is no text, a key of 100,000 letters, or a table of a thousand columns.
+
+    Examples
+    --------
+    >>> message = shortened(f"no clip is named {'x' * 100000}, of which there are 3")
+    >>> len(message), message[-60:]
+    (438, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, of which there are 3')
+    """
+    words = _LONG_WORD.sub(lambda word: _without_middle(word[0], LONGEST_WORD), message)
+    return "\n".join(_without_middle(line, LONGEST_LINE) for line in words.split("\n"))
+
+
+def _without_middle(text: str, longest: int) -> str:
+    """Return a text of at most ``longest`` characters: its beginning, and an end that says what became of it."""
+    cut = "[...]"
+    end = longest // 4
+    return text if len(text) <= longest else f"{text[: longest - end - len(cut)]}{cut}{text[-end:]}"
+
+
 class AsdcoreError(Exception):
-    """Base of every error that a user can cause or repair."""
+    """Base of every error that a user can cause or repair. Its text is :func:`shortened`."""
+
+    def __str__(self) -> str:
+        """Return the message, as a person can read it."""
+        return shortened(super().__str__())
 
 
 class PluginError(AsdcoreError):

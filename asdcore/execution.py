@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
+import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -17,7 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +28,8 @@ from typing import Any, TypeVar
 
 from asdcore.basics.cores import cores
 from asdcore.errors import AsdcoreError, plain_warnings
-from asdcore.last_threads import end_in_time
-from asdcore.under_way import read, sudden_end, under_way, write_to
+from asdcore.processes.last_threads import end_in_time
+from asdcore.processes.under_way import read, sudden_end, under_way, write_to
 
 MOST = 1000
 """Local processes: Python's pool asks the system for locks for each of them at once."""
@@ -112,7 +115,7 @@ def run_jobs(pool: Executor | Elsewhere, work: Callable[[Job], Result], jobs: It
         return
     futures: list[Future[Result]] = []
     try:
-        with _allowed():
+        with _allowed(), _interrupted_later():
             futures.extend(pool.submit(shielded, work, job) for job in jobs)
         # The pool forgets its processes once one is lost.
         processes = list((getattr(pool, "_processes", None) or {}).values())
@@ -149,6 +152,18 @@ def _first(job: Any) -> Any:
     return job[0] if isinstance(job, tuple) and job else job
 
 
+def _end_with_parent(doing: Path) -> None:
+    """End this worker process as soon as the process that started it has ended, however that was.
+
+    Nobody would give it work any more, and nobody would tell it to end: it would wait for ever, with all its memory.
+    """
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        shutil.rmtree(doing, ignore_errors=True)  # the last to know of it
+        os._exit(1)
+
+
 def shielded(work: Callable[[Job], Result], job: Job) -> Result:
     """Run a job in a worker, and replace an error that does not pickle by one that does.
 
@@ -179,6 +194,22 @@ def _allowed() -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let an interrupt wait, here and in the processes that are started inside, where it waits until :func:`_start`.
+
+    A terminal sends it to all of them, and one that still imports would show where.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _lost(processes: list[Any], pool: Executor | None) -> str:
     """Say how a worker was lost, and what it did."""
     pid, code = _first_to_end(processes)
@@ -207,6 +238,9 @@ def _start(workers: int, doing: str, prepare: Callable[[], object] | None) -> No
     An interrupt is the parent's to handle: it stops handing out chunks and lets those under way be finished.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, args=(Path(doing),), daemon=True).start()
     with suppress(OSError):
         write_to(os.open(Path(doing, str(os.getpid())), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     Finalize(None, end_in_time, exitpriority=0)

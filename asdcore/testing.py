@@ -70,7 +70,7 @@ from asdcore.authoring.conformance.decorators import (
 )
 from asdcore.contract.plugins import installed
 from asdcore.errors import PluginError
-from asdcore.under_way import under_way
+from asdcore.processes.under_way import under_way
 
 __all__ = [
     "Result",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import itertools
 import os
 import shutil
@@ -20,7 +21,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import settings
+from hypothesis import given, settings, strategies
 
 # A build must not depend on a draw; on a developer's machine every run may find something new, and tries twice as much.
 settings.register_profile("ci", derandomize=True, max_examples=50, deadline=None)
@@ -29,6 +30,29 @@ if os.environ.get("CI"):
 
 RATE = 16000
 NUMBERS = itertools.count()
+
+
+@given(strategies.none())
+def _begin_hypothesis(_: None) -> None:
+    """Let Hypothesis look for who holds random generators, which it does once, before the holders are frozen."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all tests and modules: they stay, and to look at them took half a second."""
+    _begin_hypothesis()
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported_modules_stay():
+    """Let it pass over what the tests of a file have imported, too."""
+    before = len(sys.modules)
+    yield
+    if len(sys.modules) > before:
+        gc.collect()
+        gc.freeze()
 
 
 def _shared(*parts: str) -> Path:
@@ -379,31 +403,47 @@ def trials(tmp_path_factory, make_dataset):
     return asdcore.run(home / "p.toml", home / "data", home / "trials", task="dcase2026", store=home / "store")
 
 
-@pytest.fixture(scope="session")
-def as_onnx():
-    """Write a formula of float64 arrays as ONNX, run it, and return what it gives: an array, or a dict of them."""
+def _written_as_onnx(formula, *arrays):
+    """Write a formula of float64 arrays of these shapes as ONNX; returns a function that runs it on some arrays.
 
-    def computed(formula, *arrays):
-        import onnxruntime
-        from onnx import TensorProto, helper
+    It gives an array, or a dict of them if the formula does.
+    """
+    import onnxruntime
+    from onnx import TensorProto, helper
 
-        from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
+    from asdcore.contract.onnx.onnx_graph import IR_VERSION, OPSET, OnnxGraph, OnnxValue
 
-        graph = OnnxGraph()
-        given = {f"given_{i}": np.asarray(array, np.float64) for i, array in enumerate(arrays)}
-        made = formula(*(OnnxValue(graph, name) for name in given))
-        values = made if isinstance(made, dict) else {"": made}
-        inputs = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, x.shape) for name, x in given.items()]
-        outputs = [helper.make_tensor_value_info(v.name, TensorProto.DOUBLE, None) for v in values.values()]
-        inside = helper.make_graph(graph.nodes, "formula", inputs, outputs, graph.used_constants())
-        opsets = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(inside, opset_imports=opsets, ir_version=IR_VERSION)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        results = onnxruntime.InferenceSession(model.SerializeToString(), options).run(None, given)
+    graph, names = OnnxGraph(), [f"given_{i}" for i in range(len(arrays))]
+    made = formula(*(OnnxValue(graph, name) for name in names))
+    values = made if isinstance(made, dict) else {"": made}
+    shapes = dict(zip(names, map(np.shape, arrays), strict=True))
+    inputs = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape) for name, shape in shapes.items()]
+    outputs = [helper.make_tensor_value_info(v.name, TensorProto.DOUBLE, None) for v in values.values()]
+    inside = helper.make_graph(graph.nodes, "formula", inputs, outputs, graph.used_constants())
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(inside, opset_imports=opsets, ir_version=IR_VERSION)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+    def run(*arrays):
+        given = {name: np.asarray(array, np.float64) for name, array in zip(names, arrays, strict=True)}
+        results = session.run(None, given)
         return dict(zip(values, results, strict=True)) if isinstance(made, dict) else results[0]
 
-    return computed
+    return run
+
+
+@pytest.fixture(scope="session")
+def written_as_onnx():
+    """A function that writes a formula as ONNX and returns a function that runs it, for many clips of one shape."""
+    return _written_as_onnx
+
+
+@pytest.fixture(scope="session")
+def as_onnx():
+    """A function that writes a formula of float64 arrays as ONNX, runs it, and returns what it gives."""
+    return lambda formula, *arrays: _written_as_onnx(formula, *arrays)(*arrays)
 
 
 CARRIED = """

@@ -276,6 +276,16 @@ def test_wrong_use_exits_with_2(here, arguments, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "before", [[], ["data"], ["run"], ["run", "demo", "--data"], ["--"], ["evaluate", "--scores", "x", "--year"]]
+)
+@pytest.mark.parametrize("dashes", ["", "--"])
+def test_what_was_typed_is_not_repeated_at_any_length(here, before, dashes):
+    done = here(*before, f"{dashes}{'x' * 100_000}")
+    assert done.returncode == 2
+    assert len(done.stderr) < 1000
+
+
 def test_an_interrupt_that_a_library_swallows_comes_again():
     code = (
         "import os, signal, time\n"

@@ -12,7 +12,16 @@ import pytest
 
 import asdcore
 import asdcore_plugins
-from asdcore.errors import DatasetError, Interrupted, PluginError, blamed, by_recording, located
+from asdcore.errors import (
+    AsdcoreError,
+    DatasetError,
+    Interrupted,
+    PluginError,
+    blamed,
+    by_recording,
+    located,
+    shortened,
+)
 
 
 def classes():
@@ -102,3 +111,21 @@ def test_memory_that_runs_out_is_said_with_what_needs_less():
     said = r"scorer 'knn' ran out of memory \(8 GiB\)\. .* fewer --workers need less"
     with pytest.raises(PluginError, match=said), blamed("scorer", "knn"):
         raise MemoryError("8 GiB")
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, "x " * 50_000, "x\n" + "y" * 100_000, str(list(range(30_000)))])
+def test_what_a_message_quotes_is_no_longer_than_a_person_reads(value):
+    with pytest.raises(AsdcoreError) as told, located("branches.b"):
+        raise PluginError(f"No encoder is named {value!r}. Did you mean 'logmel'?")
+    said = str(told.value)
+    assert len(said) <= 2000
+    assert said.startswith("branches.b: No encoder is named ")
+    assert said.endswith(". Did you mean 'logmel'?")
+    assert told.value.args[0].count("x") == value.count("x")  # nothing is lost to a program
+
+
+@pytest.mark.parametrize(
+    "message", ["", "a " * 900, f"There is no folder {'/deep' * 79}.", "\n".join(["a line"] * 1000)]
+)
+def test_what_a_person_can_read_is_said_whole(message):
+    assert str(AsdcoreError(message)) == shortened(message) == message

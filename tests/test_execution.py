@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
 
 import asdcore
 from asdcore.errors import AsdcoreError, DatasetError
-from asdcore.execution import executor, run_jobs
+from asdcore.execution import InProcess, executor, run_jobs
 
 ASDCORE = Path(sys.executable).parent / "asdcore"
 
@@ -75,10 +76,50 @@ def test_a_plugin_that_ends_its_worker_process_is_named_with_its_work(end, told)
 
 def test_workers_whose_plugin_leaves_a_thread_that_never_ends_are_ended(capfd):
     thread = "import threading\nthreading.Thread(target=threading.Event().wait, name='uploader').start()"
-    short = "import asdcore.last_threads\nasdcore.last_threads.PATIENCE = 0.1"
+    short = "import asdcore.processes.last_threads\nasdcore.processes.last_threads.PATIENCE = 0.1"
     with executor(2) as pool:
         assert list(run_jobs(pool, exec, [f"{short}\n{thread}"] * 4)) == [None] * 4
     assert "a plugin has left threads that go on (uploader), and should end them" in capfd.readouterr().err
+
+
+SCRIPT = """
+import time
+from asdcore.execution import executor, run_jobs
+if __name__ == '__main__':
+    with executor(2) as pool:
+        for _ in run_jobs(pool, time.sleep, [0, 0, 600, 600]):
+            print('works', flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_started_them(number, tmp_path):
+    """However it ends: they hold its output open, so that a shell would wait for them, and all their memory."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    script = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert script.stdout is not None
+    assert script.stdout.readline() == b"works\n"
+    script.send_signal(number)
+    script.communicate(timeout=60)  # it comes back when the last that holds the output has ended
+    assert script.returncode == -number
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
+
+
+def test_an_interrupt_waits_while_workers_start():
+    """A terminal sends it to them too, and one that still imports would show where."""
+
+    waits: list[bool] = []
+
+    class Starting(Executor):
+        def submit(self, fn, /, *args):
+            waits.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            return InProcess().submit(fn, *args)
+
+    assert sorted(run_jobs(Starting(), str.upper, "ab")) == ["A", "B"]
+    assert waits == [True, True]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_pool_that_was_lost_says_so_again():

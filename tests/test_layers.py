@@ -38,10 +38,9 @@ LAYERS = [
     ["execution"],
     ["basics", "drawing"],
     ["errors", "progress", "version"],
-    ["last_threads", "under_way"],
+    ["processes"],
 ]
-LOOSE = {"__init__", "__main__", "errors", "execution", "last_threads", "pipeline", "progress", "testing", "under_way"}
-LOOSE |= {"version"}
+LOOSE = {"__init__", "__main__", "errors", "execution", "pipeline", "progress", "testing", "version"}
 """The entrance, and leaves that any room may use. Everything else has a room."""
 
 PUBLIC = {"asdcore", "asdcore.testing"}

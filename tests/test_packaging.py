@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import tomllib
 import venv
 import zipfile
 from functools import partial
-from importlib.metadata import distributions, requires
+from importlib.metadata import distributions, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {
     "torch", "transformers", "numpy", "scipy", "scikit-learn", "pluggy", "pyarrow", "polars", "thop", "soundfile",
-    "soxr", "typer", "rich", "pydantic", "packaging", "pyyaml", "safetensors",
+    "soxr", "threadpoolctl", "typer", "rich", "pydantic", "packaging", "pyyaml", "safetensors",
 }  # fmt: skip
 UNWANTED = {"torchaudio", "torchvision", "torchcodec"}
 
@@ -116,6 +117,25 @@ def test_the_module_is_the_command(clean, tmp_path):
 
 def test_core_dependencies_are_those_agreed_on():
     assert {plain(name) for name in PROJECT["dependencies"]} == CORE
+
+
+def imported_in(folder):
+    """The top-level modules that the files of a folder import, standard library and asdcore left out."""
+    files = (path for path in folder.rglob("*.py") if "templates" not in path.parts)
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"asdcore", "asdcore_plugins"}
+
+
+@pytest.mark.parametrize("folder", ["asdcore", "plugins/asdcore_plugins"])
+def test_every_library_that_is_imported_is_a_dependency_of_its_own(folder):
+    extras = PROJECT["optional-dependencies"]
+    declared = {plain(name) for name in PROJECT["dependencies"]}
+    declared |= {plain(name) for extra in extras.keys() - {"test", "check", "docs"} for name in extras[extra]}
+    come_from = {**packages_distributions(), "umap": ["umap-learn"]}  # it is not installed for the tests
+    imported = imported_in(ROOT / folder) - {"pytest"}  # asdcore.testing is called by a plugin's own tests
+    assert not {module for module in imported if not declared & set(map(plain, come_from.get(module, ())))}
 
 
 def test_every_dependency_is_pinned_and_none_is_unwanted():

@@ -27,9 +27,6 @@ RECORDINGS = (*SOUNDS, *MEASURED)
 DEEPEST = 255
 """Folders inside one another in a path that is given."""
 
-LONGEST = 200
-"""Characters of a path in a message about it."""
-
 REFUSED = {
     errno.ELOOP: "a link that leads round in circles",
     errno.ENAMETOOLONG: "which is longer than a name may be here",
@@ -125,7 +122,7 @@ def given_path(path: str | Path, what: str) -> Path:
     if "\0" in str(path):
         raise AsdcoreError(f"{what} is {str(path)!r}, and no path holds a zero byte. Name a file or folder.")
     if trouble := _trouble(Path(path)):
-        raise AsdcoreError(f"{what} is {_in_short(str(path))}, {trouble}. Name another file or folder.")
+        raise AsdcoreError(f"{what} is {str(path)!r}, {trouble}. Name another file or folder.")
     return Path(path)
 
 
@@ -141,19 +138,14 @@ def _trouble(path: Path) -> str:
     return ""
 
 
-def _in_short(path: str) -> str:
-    shown = repr(path)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 20]}...{shown[-17:]}"
-
-
 def check_utf8(path: Path, what: str) -> Path:
     """Return a path below which files are written or recorded; AsdcoreError if it is not text in UTF-8."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError:
         raise AsdcoreError(
-            f"{what} is {_in_short(str(path.absolute()))}, whose name is not text in UTF-8. Rename the folder, or give "
-            "a link to it with a name that is."
+            f"{what} is {str(path.absolute())!r}, whose name is not text in UTF-8. Rename the folder, or give a "
+            "link to it with a name that is."
         ) from None
     return path
 

@@ -133,15 +133,23 @@ def read_foreign_parquet(path: Path) -> pl.DataFrame:
 
 def parquet_schema(path: Path) -> Mapping[str, pl.DataType]:
     """Return {column: type} of a Parquet file; raises PolarsError or OSError if it is none."""
-    content = path.read_bytes()
     with told_of_damage():
-        return pl.read_parquet_schema(content)
+        return pl.DataFrame(_footer(path).schema.to_arrow_schema().empty_table()).schema
 
 
 def parquet_metadata(path: Path) -> Mapping[str, str]:
     """Return the texts that a Parquet file holds beside its table; raises PolarsError or OSError if it is none."""
-    with told_of_damage(), path.open("rb") as file:
-        return pl.read_parquet_metadata(file)
+    with told_of_damage():
+        texts: Mapping[bytes, bytes] = _footer(path).metadata or {}
+        return {key.decode(): text.decode() for key, text in texts.items()}
+
+
+def _footer(path: Path) -> Any:
+    """Return what a Parquet file ends with, its schema among it. polars 2.1 ends the process by some damage."""
+    import pyarrow.parquet as pq
+
+    with finite(path).open("rb") as opened:
+        return pq.read_metadata(opened)
 
 
 def read_csv(path: Path, **options: Any) -> pl.DataFrame:

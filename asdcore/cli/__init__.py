@@ -31,24 +31,48 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from asdcore.cli import complexity, data, features, freeze, plugins, registry, runs, submission, views
 from asdcore.cli.detectors import adapt, detector, explain, monitor
 from asdcore.cli.evidence import compare, decisions, ledger, report, selection
 from asdcore.cli.output.streams import check_folder, is_answer_alone, own_streams
 from asdcore.cli.shared import INTERRUPTED, MISUSED, Command
-from asdcore.errors import AsdcoreError, Interrupted, plain_warnings
+from asdcore.errors import AsdcoreError, Interrupted, plain_warnings, shortened
 from asdcore.store.disk.lost_disk import is_lost, lost
 from asdcore.version import __version__
 
 # Without a default at hand typer asks pydantic whether --help was meant, and pydantic takes 0.1 s to come.
 HELP = {"help": False}
 
-LONGEST = 2000
-"""Characters of a line of a message."""
+
+class TopGroup(TyperGroup):
+    """The group of all commands. What it says of wrong use is no longer than a person can read."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Parse the options before the command."""
+        with _usage_in_short():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse the rest, and call the command."""
+        with _usage_in_short():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_in_short() -> Iterator[None]:
+    """Shorten what typer says of words that it was given."""
+    try:
+        yield
+    except typer.TyperException as error:
+        error.message = shortened(error.message)
+        raise
 
 
 class Typer(typer.Typer):
@@ -59,9 +83,10 @@ class Typer(typer.Typer):
         return super().command(name, **{"cls": Command, **more})
 
 
-def group(summary: str, epilog: str | None = None) -> typer.Typer:
+def group(summary: str, epilog: str | None = None, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """Return an empty group of commands."""
     return Typer(
+        cls=cls,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -75,6 +100,7 @@ def group(summary: str, epilog: str | None = None) -> typer.Typer:
 app = group(
     "Score machine sounds for anomaly, and make the scores trustworthy.",
     "Start with 'asdcore demo'. Every command has its own --help.",
+    TopGroup,
 )
 app.command()(runs.demo)
 app.command()(runs.run)
@@ -196,18 +222,13 @@ def _typed(command: Any) -> str:
 def _said(error: Exception) -> str:
     """Return the message for an error. A refusal of the system gets the advice that it lacks."""
     if isinstance(error, AsdcoreError):
-        return "\n".join(_in_short(line) for line in str(error).split("\n"))
+        return str(error)
     if isinstance(error, MemoryError):
         return "Memory ran out. What was finished is kept; fewer --workers need less. --debug shows where."
     on = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     if is_lost(error):
-        return f"{lost(getattr(error, 'filename', None), error)} --debug shows where.{on}"
-    return f"The system refused: {error}. --debug shows where.{on}"
-
-
-def _in_short(line: str) -> str:
-    """Shorten a line of a message, which may quote a file that is no text, or a table of a thousand columns."""
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} [...] {line[-300:]}"
+        return shortened(f"{lost(getattr(error, 'filename', None), error)} --debug shows where.{on}")
+    return shortened(f"The system refused: {error}. --debug shows where.{on}")
 
 
 def _stop(*_: object) -> None:

@@ -17,11 +17,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from asdcore import under_way
 from asdcore.cli import main as command
 from asdcore.cli.output.streams import open_closed
 from asdcore.cli.shared import MISUSED
-from asdcore.last_threads import end_in_time, say
+from asdcore.processes import under_way
+from asdcore.processes.last_threads import end_in_time, say
 
 HANDED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
 

@@ -26,7 +26,8 @@ def single_threaded() -> Iterator[None]:
     """Compute on one thread inside the block. Several threads may be inside: the last to leave resets the process.
 
     A library that is loaded inside computes on one thread, too, until then. Memory that is freed stays in the process.
-    A block within a block of the same thread costs nothing: a search for libraries takes milliseconds.
+    Libraries are searched for, which takes milliseconds, only if modules came since the last search; a block within a
+    block of the same thread costs nothing.
     """
     if getattr(_this_thread, "is_inside", False):
         yield
@@ -61,7 +62,7 @@ class _Process:
 
     def enter(self) -> _Own:
         """Set every library to one thread."""
-        from threadpoolctl import ThreadpoolController
+        from threadpoolctl import get_cached_controller
 
         with self.lock:
             # Only if it is loaded: importing torch takes seconds, and many scorers do not need it.
@@ -72,7 +73,7 @@ class _Process:
                 self.blas = {}
                 os.environ.update(dict.fromkeys(VARIABLES, "1"))
             self.inside += 1
-            loaded = ThreadpoolController()
+            loaded = get_cached_controller()
             openmp = loaded.select(user_api="openmp")
             own = _Own(openmp.limit(limits=1), {library.filepath for library in openmp.lib_controllers})
             for library in loaded.select(user_api="blas").lib_controllers:
@@ -86,12 +87,12 @@ class _Process:
 
     def leave(self, own: _Own) -> None:
         """Reset this thread, and with the last thread the process."""
-        from threadpoolctl import ThreadpoolController
+        from threadpoolctl import get_cached_controller
 
         with self.lock:
             own.limit.restore_original_limits()
             self.inside -= 1
-            loaded = ThreadpoolController()
+            loaded = get_cached_controller()
             for library in loaded.select(user_api="openmp").lib_controllers:
                 if library.filepath not in own.loaded:
                     library.set_num_threads(self._usual())

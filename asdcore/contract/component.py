@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asdcore.contract.source_code.files import Source, source_of
-from asdcore.errors import AsdcoreError, PluginError, did_you_mean
+from asdcore.errors import AsdcoreError, Interrupted, PluginError, did_you_mean
 
 Place = tuple[Path | None, str]
 """The file of a module, None if there is none, and the full name of the module."""
@@ -71,7 +71,7 @@ class Component:
         module_name, _, attribute = path.partition(":")
         try:
             module = importlib.import_module(module_name)
-        except AsdcoreError:
+        except (AsdcoreError, Interrupted):
             raise
         except (Exception, SystemExit) as error:
             if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):

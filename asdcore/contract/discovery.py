@@ -16,7 +16,7 @@ from pathlib import Path
 from asdcore.contract.component import Place, source_of_places
 from asdcore.contract.hookspecs import PROJECT
 from asdcore.contract.source_code.modules import module_file
-from asdcore.errors import PluginError
+from asdcore.errors import Interrupted, PluginError
 from asdcore.version import __version__
 
 Offered = tuple[str, object, str, str]
@@ -133,6 +133,8 @@ def _check_own(entries: Iterable[EntryPoint]) -> None:
 def _load(entry: EntryPoint) -> object:
     try:
         return entry.load()
+    except Interrupted:
+        raise
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"Plugin {entry.name!r} of distribution {distribution_of(entry)[0]!r} does not import: "

@@ -36,7 +36,8 @@ def names_of(frame: pl.DataFrame, column: str, table: Path) -> pl.Series:
     Raises
     ------
     DataError
-        If a time is no number of seconds, or a row has both an end and a length.
+        If a time is no number of seconds, a rate or counted channel is no whole number from 1 on, or a row has both an
+        end and a length.
 
     Examples
     --------
@@ -65,6 +66,14 @@ def _name(path: str, length: Any = None, rate: Any = None, channel: Any = None, 
         if "end" in part:
             raise ValueError("it has an end and a length")
         part["end"] = seconds_text(Decimal(seconds_text(part.get("start", 0))) + Decimal(seconds_text(length)))
-    if isinstance(channel, float):  # as pandas writes numbers of a column that has empty cells
-        channel = int(channel)
-    return part_name(path, channel=channel, rate=None if rate is None else int(rate), **part)
+    if isinstance(channel, float):
+        channel = _whole("channel", channel)
+    return part_name(path, channel=channel, rate=None if rate is None else _whole("rate", rate), **part)
+
+
+def _whole(column: str, value: Any) -> int:
+    """Return a whole number, which pandas writes as a float where a column has empty cells."""
+    number = float(value)
+    if not number.is_integer() or number < 1:
+        raise ValueError(f"its {column} is {value}; allowed are whole numbers from 1 on")
+    return int(number)

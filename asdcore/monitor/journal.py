@@ -8,11 +8,12 @@ not stored besides. They follow from the windows, so they are computed again fro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from asdcore.store.disk.file_locks import Lock, take
 
 BEGIN, HEARING, WINDOW, DONE, NOTE = "monitor", "hearing", "window", "recording", "note"
 ELSEWHERE = "another file with --log. What was heard is kept: the same command goes on from there"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What an operating system says of a disk without room, or a quota that is used up."""
+
 SYNC_S = 1.0
 """Seconds of lines that a loss of power may take; an alarm is on disk before anybody hears of it."""
 
@@ -52,6 +56,9 @@ class Journal:
         The file; it may exist, from an earlier monitor of the same settings.
     settings : mapping
         What determines the windows and their judgement; JSON values.
+    wait : callable, optional
+        Waits for room on a full disk: it is given the problem when it first shows, "" from then on. By default a full
+        disk is an error.
 
     Raises
     ------
@@ -61,8 +68,8 @@ class Journal:
         If it is not a monitor's file, or of other settings.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, settings: Mapping[str, Any], wait: Callable[[str], None] | None = None) -> None:
+        self.path, self._wait = path, wait
         with disk_trouble(path, ELSEWHERE):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = take(path)
@@ -117,7 +124,7 @@ class Journal:
 
     def write(self, kind: str, line: Mapping[str, Any], *, now: bool = False) -> None:
         """Append a line. now : have it on disk when this returns."""
-        self._append({"kind": kind, **line})
+        self._append_when_there_is_room({"kind": kind, **line})
         if now or time.monotonic() - self._synced > SYNC_S:
             with disk_trouble(self.path, ELSEWHERE):
                 os.fsync(self._lock.descriptor)
@@ -135,6 +142,18 @@ class Journal:
             f"{self.path}, line {number}: this is not what a monitor wrote, so what was heard is not certain. Remove "
             "this line and all behind it to hear again what they were about, or name another file with --log."
         )
+
+    def _append_when_there_is_room(self, line: Mapping[str, Any]) -> None:
+        """Append a line; on a full disk wait for room, if that was asked for."""
+        is_told = False
+        while True:
+            try:
+                return self._append(line)
+            except StoreError as error:
+                if self._wait is None or getattr(error.__cause__, "errno", None) not in FULL:
+                    raise
+                self._wait("" if is_told else str(error))
+                is_told = True
 
     def _append(self, line: Mapping[str, Any]) -> None:
         content = (in_json(line, separators=(",", ":")) + "\n").encode()

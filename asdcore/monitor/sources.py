@@ -109,8 +109,9 @@ class Folder:
     once : bool
         End when everything that is there has been heard, instead of waiting for more.
     settle : float
-        Seconds for which a file must not have changed, so that it is not still being written. If its time lies in the
-        future, by a clock that jumped or another machine's, it is watched for so long.
+        Seconds for which a file must not have changed, so that it is not still being written, by the clock of the day
+        and by our own, so that no jump of the first makes a file look older. If its time lies in the future, by a clock
+        that jumped or another machine's, it is watched for so long.
     patience : float
         Seconds after which a file that does not decode is passed over.
     sleep : callable
@@ -123,6 +124,8 @@ class Folder:
     patience: float = 60.0
     sleep: Callable[[float], None] = time.sleep
     poll: float = 1.0
+    _ahead: float = field(default_factory=lambda: time.time() - time.monotonic())
+    """By how much the clock of the day was ahead of our own, which never jumps, when we began (s)."""
     _watched: dict[str, tuple[str, float]] = field(default_factory=dict)
     """{file that has changed lately: its stamp, and since when it has it by our own clock}."""
     _unreadable: dict[str, str] = field(default_factory=dict)
@@ -187,7 +190,7 @@ class Folder:
             stamp = _stamp(status)
             if stamp == done.get(name):
                 continue
-            still = time.time() - status.st_mtime
+            still = min(time.time(), self._ahead + time.monotonic()) - status.st_mtime
             if not self.settle <= still:
                 before, since = self._watched.get(name, ("", 0.0))
                 watched[name] = stamp, since if before == stamp else time.monotonic()

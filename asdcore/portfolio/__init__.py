@@ -2,6 +2,7 @@
 
 model          the portfolio as a frozen object, checked in full
 schema         its parts and every default
+names          names of branches and systems, which become names of files
 strict         what all parts are made of
 recordable     values that the record of a run can hold
 windows        the part ``windows``

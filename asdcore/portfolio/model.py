@@ -22,8 +22,9 @@ from asdcore.errors import PortfolioError, did_you_mean, located
 from asdcore.fusion import branches_named, check_fusion
 from asdcore.fusion.transforms import check_transform
 from asdcore.portfolio.known_faults import KnownFaults
+from asdcore.portfolio.names import Label, Name
 from asdcore.portfolio.recordable import check_recordable
-from asdcore.portfolio.schema import Branch, Choice, Decision, Label, OutOfFold, System
+from asdcore.portfolio.schema import Branch, Choice, Decision, OutOfFold, System
 from asdcore.portfolio.seeds import Seed, Seeds, at_seed, split_seed, without_none
 from asdcore.portfolio.strict import Strict
 from asdcore.portfolio.windows import Windows, windows_of
@@ -105,7 +106,7 @@ class Portfolio(Strict):
 
     """
 
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Name = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     task: str | None = None
     seed: Seed = 0
     seeds: Seeds | None = None

@@ -36,10 +36,6 @@ DEFAULT_STRENGTH = 0.25
 DEFAULT_QUANTILE = 0.95
 
 
-Label = Annotated[str, Field(pattern=r"^\.*[^\s/.][^\s/]*$")]
-"""A name of a branch or a system; it becomes a name in tables and files."""
-
-
 class Named(BaseModel):
     """A component's name; all other keys are its parameters."""
 

@@ -10,12 +10,13 @@ Format of the container: https://github.com/huggingface/safetensors#format
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,15 +85,12 @@ def unpack(content: bytes, name: str) -> Kept:
     from safetensors.numpy import load
 
     try:
-        head = _head(content)
+        head = head_of(read_header(io.BytesIO(content)))
         tensors = load(content)
-        if _seal({key: head[key] for key in ("format", "about", "values")}, tensors) != head["sha256"]:
-            raise ValueError("its content is not the one it was sealed with")
-        if head["format"] != FORMAT:
-            raise ValueError(f"it has the format {head['format']!r}, this asdcore reads {FORMAT}")
+        check_seal(head, _seal(head, tensors))
         state = _with_arrays(head["values"], tensors)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise StoreError(f"{name} does not hold a fitted state as it was written: {_short(error)}.") from None
+        raise StoreError(f"{name} does not hold a fitted state as it was written: {short(error)}.") from None
     return Kept(state, head["about"], sha256(content).hexdigest())
 
 
@@ -117,24 +115,45 @@ def read_state(path: Path, repair: str = "") -> Kept:
     raise StoreError(f"{problem} {repair}".rstrip())
 
 
-def _head(content: bytes) -> dict[str, Any]:
-    """Return asdcore's part of the header."""
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > min(len(content) - 8, 2 * LARGEST_HEADER):
-        raise ValueError(f"its header says {length:,} bytes, and the file has {len(content):,}")
-    head = parse_json(parse_json(content[8 : 8 + length])["__metadata__"][KEY])
+def read_header(file: IO[bytes]) -> Any:
+    """Return the header of a file, which is then read up to its tensors. Raises ValueError if it has none."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, 2 * LARGEST_HEADER):
+        raise ValueError(f"its header says {length:,} bytes, and the file has {size:,}")
+    return parse_json(file.read(length))
+
+
+def head_of(header: Any) -> dict[str, Any]:
+    """Return asdcore's part of a header. Raises ValueError, KeyError or TypeError if it has none."""
+    head = parse_json(header["__metadata__"][KEY])
     if not isinstance(head, dict) or head.keys() != {"format", "about", "values", "sha256"}:
         raise ValueError("its header lacks what asdcore writes")
     return head
 
 
+def begin_seal(head: Mapping[str, Any], described: Mapping[str, tuple[str, Sequence[int]]]) -> Any:
+    """Return the SHA-256 of a head and of {name: (kind, shape)}; the bytes of every array, by name, are to follow."""
+    sealed = {key: head[key] for key in ("format", "about", "values")}
+    arrays = {name: [kind, list(shape)] for name, (kind, shape) in described.items()}
+    return sha256(canonical_json({**sealed, "arrays": arrays}))
+
+
+def check_seal(head: Mapping[str, Any], seal: str) -> None:
+    """Raise ValueError if the seal (hex) of a content is not that in its head, or its format is another one."""
+    if seal != head["sha256"]:
+        raise ValueError("its content is not the one it was sealed with")
+    if head["format"] != FORMAT:
+        raise ValueError(f"it has the format {head['format']!r}, this asdcore reads {FORMAT}")
+
+
 def _seal(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return the SHA-256 (hex) of a head and its arrays: names, kinds, shapes and bytes."""
-    described = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
-    digest = sha256(canonical_json({**head, "arrays": described}))
+    digest = begin_seal(head, {name: (array.dtype.name, array.shape) for name, array in arrays.items()})
     for name in sorted(arrays):
         digest.update(arrays[name].tobytes())
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _without_arrays(state: Mapping[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -211,6 +230,7 @@ def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
     return array
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
+    """Return what is wrong with a file, in one line."""
     text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
     return text.splitlines()[0][:200] if text else type(error).__name__

@@ -88,18 +88,19 @@ def test_what_makes_polars_panic_is_an_error_like_any_other(tmp_path, monkeypatc
     def panics(*_, **__):
         raise pl.exceptions.PanicException("assertion failed: offset + length <= self.length")
 
-    for name in ("read_parquet", "read_parquet_metadata", "read_parquet_schema"):
-        monkeypatch.setattr(pl, name, panics)
-    for read in (read_foreign_parquet, parquet_metadata, parquet_schema):
-        with pytest.raises(pl.exceptions.PolarsError, match="assertion failed"):
-            read(tmp_path / "x")
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    with pytest.raises(pl.exceptions.PolarsError, match="assertion failed"):
+        read_foreign_parquet(tmp_path / "x")
 
 
 def test_polars_decodes_no_table_that_was_kept(tmp_path, monkeypatch):
     """Of some damage polars stops the process. What a store and a run folder hold may be damaged as well."""
-    monkeypatch.setattr(pl, "read_parquet", lambda *_, **__: pytest.fail("polars was asked"))
-    write_parquet(TABLE, tmp_path / "whole")
+    for name in ("read_parquet", "read_parquet_schema", "read_parquet_metadata"):
+        monkeypatch.setattr(pl, name, lambda *_, **__: pytest.fail("polars was asked"))
+    write_parquet(TABLE, tmp_path / "whole", {"of": "me"})
     assert read_parquet(tmp_path / "whole").equals(TABLE)
+    assert parquet_schema(tmp_path / "whole") == TABLE.schema
+    assert parquet_metadata(tmp_path / "whole")["of"] == "me"
     content = (tmp_path / "whole").read_bytes()
     for damaged in (b"", b"no table", content[:-9], content[: len(content) // 2]):
         with pytest.raises((pl.exceptions.PolarsError, OSError)):
@@ -170,20 +171,17 @@ def test_nobody_gives_polars_a_path():
                     calls.append((file.name, call[0], given))
     outside = [call for call in calls if call[0] != "table_files.py"]
     assert [call for call in outside if not OPEN.search(call[2])] == []
-    assert len(calls) - len(outside) == 7
+    assert len(calls) - len(outside) == 5
 
 
-@pytest.mark.parametrize(
-    ("name", "look"), [("read_parquet", read_foreign_parquet), ("read_parquet_schema", parquet_schema)]
-)
-def test_polars_is_given_no_file_of_which_it_would_make_a_memory_map(tmp_path, monkeypatch, name, look):
+def test_polars_is_given_no_file_of_which_it_would_make_a_memory_map(tmp_path, monkeypatch):
     write_parquet(TABLE, tmp_path / "x")
-    given, of_polars = [], getattr(pl, name)
+    given, of_polars = [], pl.read_parquet
 
     def listen(source, **options):
         given.append(source)
         return of_polars(source, **options)
 
-    monkeypatch.setattr(pl, name, listen)
-    look(tmp_path / "x")
+    monkeypatch.setattr(pl, "read_parquet", listen)
+    read_foreign_parquet(tmp_path / "x")
     assert [type(source) for source in given] == [bytes]

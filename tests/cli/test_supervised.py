@@ -17,7 +17,7 @@ from asdcore.store.disk.exclusive_folder import CLAIM
 
 START = """
 import atexit, os, signal, sys, threading, time
-from asdcore import last_threads
+from asdcore.processes import last_threads
 from asdcore.cli.supervised import supervised
 from asdcore.errors import blamed, located
 last_threads.PATIENCE = 0.2

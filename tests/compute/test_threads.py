@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -123,9 +125,39 @@ def test_a_library_loaded_inside_computes_on_one_thread_too():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.fixture
+def late_library(tmp_path, monkeypatch):
+    """The name of a module that loads an OpenMP library of its own, which nothing has loaded yet, and uses three."""
+    openmp = next(library["filepath"] for library in threadpool_info() if library["internal_api"] == "openmp")
+    own = str(shutil.copy(openmp, tmp_path / "libgomp-late.so"))  # another file is another library
+    (tmp_path / "late_library.py").write_text(f"import ctypes\nctypes.CDLL({own!r}).omp_set_num_threads(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "late_library"
+    sys.modules.pop("late_library", None)
+
+
+def test_a_library_loaded_between_two_blocks_computes_on_one_thread_in_the_second(threads, late_library):
+    with threads(3):
+        with single_threaded():
+            before = threadpool_info()
+        importlib.import_module(late_library)
+        with single_threaded():
+            assert len(threadpool_info()) == len(before) + 1
+            assert counts() == {1}
+        assert counts() == {3}
+
+
+def test_libraries_are_searched_for_once_while_no_module_comes(monkeypatch):
+    with single_threaded():
+        pass
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController.__init__", lambda _: pytest.fail("searched again"))
+    with single_threaded():
+        assert torch.get_num_threads() == 1
+
+
 def test_a_block_within_a_block_searches_for_no_library(monkeypatch):
     with single_threaded():
-        monkeypatch.setattr("threadpoolctl.ThreadpoolController", None)
+        monkeypatch.setattr("threadpoolctl.get_cached_controller", None)
         with single_threaded():
             pass
         monkeypatch.undo()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
 
 from asdcore import hookimpl
 from asdcore.authoring import conformance
+from asdcore.contract.discovery import _load
 from asdcore.contract.plugins import Plugins, installed, origin, restricted
 from asdcore.contract.source_code.files import source_of
-from asdcore.errors import PluginError
-from asdcore.testing import check_installed
+from asdcore.errors import Interrupted, PluginError
+from asdcore.testing import check_installed, run_checks
 
 SCORER = """
 class S:
@@ -100,6 +102,20 @@ def test_a_path_that_leads_to_no_factory_is_told_when_it_is_built(site, path, wh
         PluginError, match=f"Plugin 'theirs' of distribution 'their-dist' .*'{path}'.*{why}.*module:attr"
     ):
         plugins.build("scorer", "s", {})
+
+
+def test_a_person_who_interrupts_an_import_or_a_check_is_no_fault_of_the_plugin(site):
+    def stop():
+        raise Interrupted(130)
+
+    (site / "stopped.py").write_text("from asdcore.errors import Interrupted\nraise Interrupted(130)\n")
+    plugins = plugins_of(site, "stopped:S")
+    with pytest.raises(Interrupted):
+        plugins.build("scorer", "s", {})
+    with pytest.raises(Interrupted):
+        _load(EntryPoint("theirs", "stopped:S", "asdcore"))
+    with pytest.raises(Interrupted):
+        run_checks("scorer", stop)
 
 
 @pytest.mark.parametrize("path", ["", "far_away", "far_away:", ":S", "far away:S", "far_away:S()", ".far_away:S"])

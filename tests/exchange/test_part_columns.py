@@ -48,7 +48,10 @@ def test_a_name_that_says_its_part_is_taken_as_it_is():
         ({"start": float("nan")}, "nan is not a time"),
         ({"start": "noon"}, "'noon' is not a time"),
         ({"end": 3, "length": 2}, "it has an end and a length"),
-        ({"rate": "fast"}, "invalid literal"),
+        ({"rate": "fast"}, "could not convert string to float: 'fast'"),
+        ({"rate": 44100.5}, "its rate is 44100.5; allowed are whole numbers from 1 on"),
+        ({"channel": 1.5}, "its channel is 1.5; allowed are whole numbers from 1 on"),
+        ({"channel": float("nan")}, "its channel is nan"),
         ({"start": [0.0]}, "not a time"),
     ],
 )

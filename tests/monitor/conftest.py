@@ -32,8 +32,8 @@ def _recording(path, peaks, seconds=0.25):
     return path
 
 
-def _start(log, *, settings=SETTINGS, seconds_kept=0.0, judge=_judge):
-    journal = Journal(log, {"seconds": settings.seconds, "alarm": f"{settings.rule.k}/{settings.rule.n}"})
+def _start(log, *, settings=SETTINGS, seconds_kept=0.0, judge=_judge, wait=None):
+    journal = Journal(log, {"seconds": settings.seconds, "alarm": f"{settings.rule.k}/{settings.rule.n}"}, wait)
     return Monitor(judge, settings, journal, AudioKept(log.with_name("kept"), seconds_kept))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 
 import pytest
 
@@ -74,6 +76,40 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     monkeypatch.undo()
     journal.write(NOTE, {"n": 1})
     assert [line.get("n") for line in journal.lines()] == [None, 1]
+    journal.close()
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EDQUOT])
+def test_a_journal_may_wait_for_room_and_loses_no_line(tmp_path, monkeypatch, trouble):
+    told = []
+    journal = Journal(tmp_path / "log", SETTINGS, told.append)
+    write = os.write
+
+    def full(descriptor, content):
+        if len(told) == 3:
+            return write(descriptor, content)
+        write(descriptor, content[:5])
+        raise OSError(trouble, os.strerror(trouble))
+
+    monkeypatch.setattr(os, "write", full)
+    journal.write(NOTE, {"n": 0})
+    assert re.match("Cannot write .*log: the disk (is full|quota is used up)", told[0])
+    assert told[1:] == ["", ""]
+    journal.write(NOTE, {"n": 1})
+    assert (len(told), [line.get("n") for line in journal.lines()]) == (3, [None, 0, 1])
+    journal.close()
+
+
+def test_nothing_but_room_is_waited_for(tmp_path, monkeypatch):
+    journal = Journal(tmp_path / "log", SETTINGS, lambda _: pytest.fail("it waits"))
+
+    def locked(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "write", locked)
+    with pytest.raises(StoreError, match="read-only"):
+        journal.write(NOTE, {"n": 0})
+    monkeypatch.undo()
     journal.close()
 
 

@@ -104,6 +104,22 @@ def test_a_file_of_a_clock_that_jumped_is_heard_when_it_has_been_still_by_our_ow
     assert (sound_of(given).shape[1], len(slept)) == (3 * 2000, 4)
 
 
+@pytest.mark.parametrize("jump", [-7200.0, -3600.0, 3600.0, 7200.0])
+def test_a_clock_that_jumps_makes_no_file_look_still(tmp_path, recording, monkeypatch, jump):
+    clock, given = time.time, []
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    folder = Folder(tmp_path, settle=1800.0, sleep=stop)
+    aged(recording(tmp_path / "new.wav", [0.1]), 60)
+    aged(recording(tmp_path / "old.wav", [0.2]), 14400)
+    monkeypatch.setattr(time, "time", lambda: clock() + jump)
+    with pytest.raises(KeyboardInterrupt):
+        given.extend(folder.recordings({}))
+    assert [each.name for each in given] == ["old.wav"]
+
+
 def test_a_backlog_waits_if_its_folder_vanishes(tmp_path, recording):
     folder, away = tmp_path / "in", tmp_path / "away"
     for i in range(3):

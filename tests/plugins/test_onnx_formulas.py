@@ -118,13 +118,14 @@ TEMPORAL = [
 
 @pytest.mark.parametrize("parameters", TEMPORAL, ids=str)
 @pytest.mark.parametrize("time", [1, 3, 12, 13, 29])
-def test_windows_of_a_clip_of_any_length(as_onnx, parameters, time):
+def test_windows_of_a_clip_of_any_length(written_as_onnx, parameters, time):
     draw = np.random.default_rng(time)
     train, domain = draw.normal(size=(8, 15, 2, 3)).astype(np.float32), np.array(["source", "target"] * 4)
     scorer = asdcore.load_scorer("temporal", **parameters).fit(train, domain)
     clip = draw.normal(size=(1, time, 2, 3)).astype(np.float32)
-    same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
-    same(as_onnx(scorer.to_onnx, 0.0 * clip), scorer.score(0.0 * clip))
+    written = written_as_onnx(scorer.to_onnx, clip)
+    same(written(clip), scorer.score(clip))
+    same(written(0.0 * clip), scorer.score(0.0 * clip))
 
 
 @pytest.mark.parametrize("share", [0.07, 0.1, 0.29, 0.35, 0.57])
@@ -151,13 +152,14 @@ BY_FRAMES_OF_ONE_LENGTH = [
 @pytest.mark.parametrize(("name", "parameters"), BY_FRAMES_OF_ONE_LENGTH, ids=lambda value: str(value))
 @QUICK
 @given(seeds, st.sampled_from([1e-3, 1.0, 100.0]))
-def test_scorers_of_frames_of_one_length(as_onnx, name, parameters, seed, scale):
+def test_scorers_of_frames_of_one_length(written_as_onnx, name, parameters, seed, scale):
     draw = np.random.default_rng(seed)
     train, domain = draw.normal(size=(8, 20, 2, 3)).astype(np.float32) * scale, np.array(["source", "target"] * 4)
     scorer = asdcore.load_scorer(name, **parameters).fit(train.astype(np.float32), domain)
+    written = written_as_onnx(scorer.to_onnx, train[:1])
     for loudness in (0.3, 1.0, 40.0):
         clip = (draw.normal(size=(1, 20, 2, 3)) * scale * loudness).astype(np.float32)
-        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+        same(written(clip), scorer.score(clip))
 
 
 @pytest.mark.parametrize(
@@ -165,13 +167,14 @@ def test_scorers_of_frames_of_one_length(as_onnx, name, parameters, seed, scale)
 )
 @QUICK
 @given(seeds)
-def test_relations_of_two_channels(as_onnx, parameters, seed):
+def test_relations_of_two_channels(written_as_onnx, parameters, seed):
     draw = np.random.default_rng(seed)
     train, domain = draw.normal(size=(16, 9, 5, 6)).astype(np.float32), np.array(["source", "target"] * 8)
     scorer = asdcore.load_scorer("normal_relation", **parameters).fit(train, domain)
+    written = written_as_onnx(scorer.to_onnx, train[:1])
     for loudness in (0.3, 1.0, 40.0):
         clip = (draw.normal(size=(1, 9, 5, 6)) * loudness).astype(np.float32)
-        same(as_onnx(scorer.to_onnx, clip), scorer.score(clip))
+        same(written(clip), scorer.score(clip))
 
 
 def test_pooled_features_are_read_as_bands(as_onnx):
@@ -193,18 +196,18 @@ NORMALIZERS += [
 @pytest.mark.parametrize(("name", "parameters"), NORMALIZERS, ids=lambda value: str(value))
 @QUICK
 @given(seeds, st.floats(-20, 20, allow_subnormal=False))
-def test_normalizers(as_onnx, name, parameters, seed, score):
+def test_normalizers(written_as_onnx, name, parameters, seed, score):
     draw = np.random.default_rng(seed)
     scores = {reference: draw.gamma(2.0, size=300) for reference in ("pooled", "source", "target")}
     scores["target"][250] = scores["target"][260]  # a tie
     scores = {reference: np.maximum(values, 1e-6) for reference, values in scores.items()}
     domain = np.array(["source"] * 200 + ["target"] * 100)
     normalizer = asdcore.load_normalizer(name, **parameters).fit(scores, domain)
-    references = list(scores)
+    references, one_clip = list(scores), [np.zeros(1)] * len(scores)
+    run = written_as_onnx(lambda *clip: normalizer.to_onnx(dict(zip(references, clip, strict=True))), *one_clip)
     for value in (score, scores["pooled"][0], scores["source"].max(), scores["target"][250], scores["target"].min()):
         clip = {reference: np.array([value + i]) for i, reference in enumerate(references)}
-        written = as_onnx(lambda *given: normalizer.to_onnx(dict(zip(references, given, strict=True))), *clip.values())
-        assert written == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)
+        assert run(*clip.values()) == pytest.approx(normalizer.transform(clip), rel=1e-9, abs=1e-12)
 
 
 GUARDS = [
@@ -262,13 +265,14 @@ TWO_CHANNELS = [
 
 @pytest.mark.parametrize(("name", "parameters"), TWO_CHANNELS, ids=lambda value: str(value))
 @pytest.mark.parametrize("samples", [9000, 20000, 37001])
-def test_encoders_of_two_channels(as_onnx, name, parameters, samples):
+def test_encoders_of_two_channels(as_onnx, written_as_onnx, name, parameters, samples):
     encoder, draw = asdcore.load_encoder(name, **parameters), np.random.default_rng(samples)
     heard = draw.normal(scale=0.1, size=(2, samples)).astype(np.float32)
     heard[1, 3:] += heard[0, :-3]
+    run = written_as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], heard)
     for clip in (heard, heard[::-1].copy(), heard * np.array([[1.0], [0.0]], np.float32), np.stack([heard[0]] * 2)):
         tokens = encoder.encode(clip[None])[0].patches[0]
-        written = as_onnx(lambda audio: encoder.to_onnx(audio, [0])[0][0], clip)
+        written = run(clip)
         assert written.shape == tokens.shape
         assert written == pytest.approx(tokens, rel=1e-6, abs=1e-6)
     too_short = clip[:, : parameters.get("n_fft", 1024) + 7 * parameters.get("hop", 512) - 1]
@@ -287,13 +291,14 @@ def test_views(as_onnx, name):
 @pytest.mark.parametrize("name", ["w1", "spectral_subtraction", "wiener"])
 @pytest.mark.parametrize("parameters", [{}, {"n_fft": 300, "hop": 70}], ids=str)
 @pytest.mark.parametrize("samples", [1024, 5001])
-def test_views_by_spectra(as_onnx, name, parameters, samples):
+def test_views_by_spectra(written_as_onnx, name, parameters, samples):
     parameters = {**parameters, "n_mels": 8} if name == "wiener" else parameters
     view, draw = asdcore.load_view(name, **parameters), np.random.default_rng(samples)
     audio = draw.normal(scale=0.1, size=(2, samples)).astype(np.float32)
     audio[1] += audio[0]
     silent_far = audio * np.array([[1.0], [0.0]], np.float32)
+    run = written_as_onnx(lambda given: view.to_onnx(given, 16000), audio)
     for heard in (audio, silent_far, np.zeros_like(audio)):
-        written = as_onnx(lambda given: view.to_onnx(given, 16000), heard)
+        written = run(heard)
         assert written.shape == (samples,)
         assert written == pytest.approx(view(heard, 16000), abs=1e-7)

@@ -210,6 +210,23 @@ def test_a_system_is_named_so_that_a_folder_can_be(name):
         parse_portfolio({**values, "systems": {name: {"weights": {"b": 1}}}})
 
 
+@pytest.mark.parametrize(
+    ("where", "long"), [("name", "x" * 101), ("branches", "x" * 101), ("systems", "x" * 101), ("systems", "ä" * 51)]
+)
+def test_a_name_is_no_longer_than_names_of_files_can_bear(where, long):
+    def portfolio(name):
+        names = {"name": "p", "branches": "b", "systems": "s", where: name}
+        return {
+            "name": names["name"],
+            "branches": {names["branches"]: {"encoder": "logmel", "scorer": "knn"}},
+            "systems": {names["systems"]: {"weights": {names["branches"]: 1}}},
+        }
+
+    parse_portfolio(portfolio("x" * 100))
+    with pytest.raises(PortfolioError, match=rf"{where}.*: a name of 1\d\d bytes is too long, .*; 100 are allowed"):
+        parse_portfolio(portfolio(long))
+
+
 MIRROR = {
     "name": "p",
     "branches": {"x": {"encoder": "logmel", "scorer": "knn"}, "y": {"encoder": "logmel", "scorer": "mahalanobis"}},

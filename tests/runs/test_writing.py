@@ -30,6 +30,15 @@ def rewritten(run, finished, **more):
     return write_run(run.folder, tables | {"decisions": finished.decisions[:0]}, said, **more)
 
 
+def test_a_folder_of_a_person_is_refused_before_its_files_are_looked_through(tmp_path, monkeypatch):
+    """Such as ``--out /``: it holds every file there is."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").touch()
+    monkeypatch.setattr(Path, "rglob", lambda *_, **__: pytest.fail("every file was looked at"))
+    with pytest.raises(StoreError, match="holds files that no run wrote, such as home"):
+        check_out(tmp_path)
+
+
 def held(folder):
     """Return {path: bytes, or where a link leads} of everything below a folder."""
     return {

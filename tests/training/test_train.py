@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,8 @@ import polars as pl
 import pytest
 
 import asdcore
+from asdcore.compute.encoding import built_encoders as encoders
+from asdcore.compute.encoding import held_whole
 from asdcore.compute.training import relayed_progress
 from asdcore.compute.training.relayed_progress import relayed, relays
 from asdcore.compute.training.resumable_training import ResumableTraining
@@ -25,6 +29,7 @@ from asdcore.portfolio import OutOfFold, load_portfolio
 from asdcore.portfolio.trained_state import TrainedState, read_trained
 from asdcore.progress import Lines, doing, saying, told
 from asdcore.stages.training import train
+from asdcore.store.arrays_on_disk import InPortions
 from asdcore.store.cache import Store
 from asdcore.store.disk.file_locks import take
 
@@ -190,9 +195,52 @@ def test_long_train_clips_are_heard_in_blocks_with_the_same_bits(job, monkeypatc
     train.train(whole)
     monkeypatch.setattr(train, "is_long", lambda _: True)
     monkeypatch.setattr(train, "decode", lambda *_: pytest.fail("held as a whole"))
-    monkeypatch.setattr(train, "HELD", 20_000)  # of few clips
     train.train(blocks)
     assert learnt(blocks) == learnt(whole)
+
+
+def test_waveforms_are_written_before_there_are_many_with_the_same_bits(job, monkeypatch):
+    whole, parts = job(store="whole"), job()
+    train.train(whole)
+    monkeypatch.setattr(train, "AT_ONCE", 20_000)  # of few clips
+    train.train(parts)
+    assert learnt(parts) == learnt(whole)
+    assert len(list(parts.store.rglob("waveforms/*/*"))) > len(list(whole.store.rglob("waveforms/*/*")))
+
+
+def test_waveforms_of_any_length_take_no_memory(tmp_path):
+    kept, block, n_blocks = WaveformSet(tmp_path / "set"), np.ones(1 << 16, np.float32), 64
+    tracemalloc.start()
+    try:
+        kept.write({"long": InPortions((n_blocks * len(block),), itertools.repeat(block, n_blocks))})
+        mapped = kept.map(sorted(kept.held()))
+        stretch = mapped["long"][100:200].copy()
+        assert tracemalloc.get_traced_memory()[1] < n_blocks * block.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    assert mapped["long"].shape == (n_blocks * len(block),)
+    assert stretch.tolist() == [1.0] * 100
+
+
+def test_a_clip_that_the_trained_encoder_could_not_hear_is_refused_before_it_is_trained(job, monkeypatch):
+    monkeypatch.setattr(held_whole, "HELD", 1000)
+    with pytest.raises(DataError, match=r"\.wav lasts .* 'near' with encoder 'axes' needs it in memory as a whole"):
+        train.try_out([job()])
+
+
+def test_a_minute_of_a_clip_shows_whether_an_encoder_is_brought_back(job, monkeypatch):
+    mine, heard = job(), []
+    encoder = type(encoders.build_encoder(mine.encoder, mine.encoder_parameters, None))
+    encode = encoder.encode
+
+    def watched(self, audio, layers):
+        heard.append(audio.shape)
+        return encode(self, audio, layers)
+
+    monkeypatch.setattr(encoder, "encode", watched)
+    monkeypatch.setattr(train, "TRIED_SECONDS", 0.25)
+    train.train(mine)
+    assert heard == [(1, 4000), (1, 4000)]
 
 
 def test_damaged_waveforms_are_told(job):

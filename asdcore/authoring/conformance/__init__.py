@@ -46,8 +46,8 @@ from asdcore.authoring.conformance.one_clip_alone import ROW_CHECKS
 from asdcore.authoring.conformance.restoring import restores
 from asdcore.contract.interfaces import KINDS
 from asdcore.contract.plugins import installed
-from asdcore.errors import PluginError, did_you_mean
-from asdcore.under_way import under_way
+from asdcore.errors import Interrupted, PluginError, did_you_mean
+from asdcore.processes.under_way import under_way
 
 Make = str | Callable[[], Any]
 """A class, a factory without arguments, or the registered name of a component."""
@@ -262,6 +262,8 @@ def _result(name: str, check: Check, given: tuple[Any, ...]) -> Result:
             check(*given)
     except AssertionError as error:
         return Result(name, False, str(error) or "AssertionError without a message")
+    except Interrupted:
+        raise
     except (Exception, SystemExit) as error:
         return Result(name, False, f"The component raised {type(error).__name__}: {error}")
     return Result(name, True, "")

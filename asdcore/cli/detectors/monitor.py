@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,7 +12,7 @@ import typer
 
 from asdcore.basics.recording_parts import recording_path
 from asdcore.cli.freeze import PublicKey
-from asdcore.cli.output.streams import write_answer
+from asdcore.cli.output.streams import is_answer_in_a_file, write_answer
 from asdcore.cli.shared import FAILED
 from asdcore.errors import DataError
 
@@ -48,6 +49,9 @@ Data = Annotated[
     Path | None, typer.Option(help="With --explain: folder of the recordings that were learnt from, to compare with.")
 ]
 ShowWindows = Annotated[bool, typer.Option("--windows", help="Print every window, not events alone.")]
+
+ROOM_S = 5.0
+"""Seconds after which a full disk is tried again."""
 
 
 def monitor(
@@ -127,7 +131,7 @@ def _listen(
     from asdcore.monitor.monitor import keep_folder
     from asdcore.monitor.setup import settings_written
 
-    journal = Journal(file, settings_written(*judge, asked))
+    journal = Journal(file, settings_written(*judge, asked), _wait_for_room if _is_patient(place) else None)
     try:
         kept = AudioKept(keep_folder(file), keep_audio)
         under_way = _monitor(judge, asked, journal, kept, unit=unit, says_why=says_why, show=show)
@@ -143,6 +147,23 @@ def _listen(
     finally:
         journal.close()
     return under_way.begun_now
+
+
+def _is_patient(source: Source) -> bool:
+    """Whether a source can wait: recordings of a folder that is watched stay there until they are heard."""
+    from asdcore.monitor.sources import Folder
+
+    return isinstance(source, Folder) and not source.once
+
+
+def _wait_for_room(problem: str) -> None:
+    """Tell that the disk of the log is full, once, and wait a little."""
+    text = f"{problem} Until there is room the monitor waits; recordings wait in their folder."
+    if problem and is_answer_in_a_file():  # perhaps on the same disk: what cannot be written there ends the command
+        typer.echo(f"note: {text}", err=True)
+    elif problem:
+        _print({"event": "note", "text": text})
+    time.sleep(ROOM_S)
 
 
 def _count(n: int, what: str) -> str:

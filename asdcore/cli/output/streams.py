@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,15 @@ def write_answer(text: str, end: str = "\n") -> None:
     stream: _Stream | TextIO = _answer.get() or sys.stdout
     stream.write(f"{text}{end}")
     stream.flush()
+
+
+def is_answer_in_a_file() -> bool:
+    """Whether the command's answer goes to a file, so that a full disk would lose it."""
+    stream: _Stream | TextIO = _answer.get() or sys.stdout
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # a stream in memory
+        return False
 
 
 @contextmanager

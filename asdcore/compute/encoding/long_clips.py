@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asdcore.basics.durations import duration
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import built_encoder, knows_recordings
 from asdcore.compute.encoding.held_whole import Length, too_large, too_long
@@ -29,10 +28,11 @@ from asdcore.contract.long_sound import Sound
 from asdcore.contract.tokens import is_exact
 from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
-from asdcore.data.recordings.audio import BLOCK, HELD, AudioFacts, decode_new, decoded_in_blocks
+from asdcore.data.recordings.audio import BLOCK, AudioFacts, decode_new, decoded_in_blocks
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
+from asdcore.store.arrays_on_disk import InPortions
 from asdcore.store.disk.atomic import ELSEWHERE
 
 AnyFloats = NDArray[np.floating[Any]]
@@ -107,38 +107,44 @@ def hear_sound(
     return replace(facts, still=channels.bits), features
 
 
-def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> Array:
-    """Return the waveform of a long recording by a view at a sample rate, (n_samples,) or (2, n_samples) float32.
+@contextmanager
+def waveform_in_blocks(path: Path, sha256: str, key: Key, temporary: Path) -> Iterator[InPortions]:
+    """Give the waveform of a long recording by a view at a sample rate, (n_samples,) or (2, n_samples) float32.
 
-    The recording is never in memory as a whole; its waveform is, and has the bits that it has of all of it at once.
+    Neither is ever in memory as a whole. Its bits are those that it has of all of the recording at once. It lies in a
+    file in the folder ``temporary`` and is gone at the end.
 
-    Raises DataError if the recording cannot be decoded, is not that of ``sha256``, or the waveform is too large.
+    Raises DataError if the recording cannot be decoded, or is not that of ``sha256``.
     """
     with temporary_folder(temporary, ELSEWHERE) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
             spool = _spooled(blocks, facts.sample_rate, [key], folder, stack)[key]
-        if (size := spool.size) > HELD:
-            raise DataError(
-                f"{path.name}: lasts {duration(facts.n_samples / facts.sample_rate)}. Training keeps its waveform: "
-                f"{size / 1e9:.2f} GB, and {HELD / 1e9:.2f} GB are allowed. --seconds 10 (or [windows] seconds = 10 in "
-                "the portfolio) makes clips of its windows."
-            )
-        return spool.read(0, len(spool))
+        yield InPortions(spool.shape, spool.portions())
 
 
 def in_blocks(request: Request, device: str | None) -> bool:
     """Whether a view and an encoder take a long recording block by block."""
-    reads = getattr(built_encoder(request, device), "encode_blocks", None) is not None
-    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
+    return _reads_blocks(request, built_encoder(request, device))
 
 
 def refused(request: Request, device: str | None, recording: Length) -> str:
     """Say why a view and an encoder are not given a recording, and what to type; "" if they are."""
-    if knows_recordings(request, device) or in_blocks(request, device):
+    if knows_recordings(request, device):
         return ""
-    seconds = recording.n_samples / recording.sample_rate
-    return too_long(request, built_encoder(request, device), seconds) or too_large(request, recording)
+    return refused_by(request, built_encoder(request, device), recording)
+
+
+def refused_by(request: Request, encoder: object, recording: Length) -> str:
+    """Say why a view and an encoder that is built, perhaps not yet trained, are not given a recording; "" if so."""
+    if _reads_blocks(request, encoder):
+        return ""
+    return too_long(request, encoder, recording.n_samples / recording.sample_rate) or too_large(request, recording)
+
+
+def _reads_blocks(request: Request, encoder: object) -> bool:
+    reads = getattr(encoder, "encode_blocks", None) is not None
+    return reads and encoding.view_reads_blocks(request.view, request.view_parameters)
 
 
 def _check_digest(path: Path, facts: AudioFacts, sha256: str | None) -> None:

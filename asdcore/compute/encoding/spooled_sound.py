@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from asdcore.compute.encoding.requests import Array
-from asdcore.data.recordings.audio import Resampler
+from asdcore.data.recordings.audio import BLOCK, Resampler
 from asdcore.store.disk.atomic import disk_trouble
 
 
@@ -36,9 +36,15 @@ class SpooledSound:
         return self._n_samples
 
     @property
-    def size(self) -> int:
-        """Its bytes."""
-        return 4 * self._n_samples * len(self._resamplers)
+    def shape(self) -> tuple[int, ...]:
+        """(n_samples,) or (n_channels, n_samples)."""
+        return (self._n_samples,) if self._axes == 1 else (len(self._resamplers), self._n_samples)
+
+    def portions(self) -> Iterator[Array]:
+        """Yield all samples of the first channel, then those of the second."""
+        for channel in range(len(self._resamplers)):
+            for start in range(0, self._n_samples, BLOCK):
+                yield np.atleast_2d(self.read(start, min(start + BLOCK, self._n_samples)))[channel]
 
     def append(self, waveform: Array, *, last: bool) -> None:
         """Resample and append a block: (n_samples,) or (n_channels, n_samples)."""

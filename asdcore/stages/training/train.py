@@ -23,7 +23,7 @@ from typing import Any
 from asdcore.compute.code_in_use import check_loaded, check_unchanged
 from asdcore.compute.encoding import encoding
 from asdcore.compute.encoding.built_encoders import build_encoder, restored_encoder
-from asdcore.compute.encoding.long_clips import waveform_in_blocks
+from asdcore.compute.encoding.long_clips import refused_by, waveform_in_blocks
 from asdcore.compute.encoding.requests import Output, Request
 from asdcore.compute.kernels import processor
 from asdcore.compute.threads import single_threaded
@@ -33,8 +33,8 @@ from asdcore.compute.training.waveforms import WaveformSet
 from asdcore.contract.plugins import installed
 from asdcore.contract.tokens import is_exact
 from asdcore.contract.train_clips import ListedClips, Waveform
-from asdcore.data.recordings.audio import HELD, decode, is_long
-from asdcore.errors import PluginError, StoreError, blamed, located, warned
+from asdcore.data.recordings.audio import decode, is_long
+from asdcore.errors import DataError, PluginError, StoreError, blamed, located, warned
 from asdcore.portfolio.trained_state import KIND, learnt_digest, read_trained
 from asdcore.progress import doing
 from asdcore.stages.training.train_jobs import TRAINING_CODE, TrainClip, TrainJob, plan, together
@@ -58,6 +58,12 @@ __all__ = [
 CHUNK = 64
 """Clips whose waveforms lie in one file."""
 
+AT_ONCE = 1 << 26
+"""Bytes of waveforms from which on they are written: a chunk of clips of 10 s has fewer."""
+
+TRIED_SECONDS = 60.0
+"""What is heard of a train clip to see that a trained encoder is brought back to the same bits."""
+
 TRIES = 5
 """How often waveforms are made again that another run has removed meanwhile."""
 
@@ -76,18 +82,21 @@ class HearJob:
 def try_out(jobs: Sequence[TrainJob]) -> list[HearJob]:
     """Build the encoder of every job and check that it fits; returns the waveforms that trainings need, by folder.
 
-    Raises PluginError for an encoder that does not keep the contract, PortfolioError for a layer that it lacks.
+    Raises PluginError for an encoder that does not keep the contract, PortfolioError for a layer that it lacks,
+    DataError for a train clip that it could not encode once it is trained, because it is too long.
     """
     hearings: dict[Path, HearJob] = {}
     clips: dict[Path, dict[str, TrainClip]] = {}
-    rates: dict[tuple[object, ...], int] = {}
+    kinds: dict[tuple[object, ...], list[TrainJob]] = {}
     for job in jobs:
         kind = (job.view, job.view_parameters, job.encoder, job.encoder_parameters, job.layers, job.device)
-        if kind not in rates:
-            rates[kind] = _checked(job)
-        folder = job.waveforms_at(rates[kind])
-        hearings[folder] = HearJob((), job.view, job.view_parameters, rates[kind], folder)
-        clips.setdefault(folder, {}).update({clip.sha256: clip for clip in job.clips})
+        kinds.setdefault(kind, []).append(job)
+    for alike in kinds.values():
+        sample_rate = _checked(alike)
+        for job in alike:
+            folder = job.waveforms_at(sample_rate)
+            hearings[folder] = HearJob((), job.view, job.view_parameters, sample_rate, folder)
+            clips.setdefault(folder, {}).update({clip.sha256: clip for clip in job.clips})
     return [replace(hearing, clips=tuple(clips[folder].values())) for folder, hearing in hearings.items()]
 
 
@@ -98,8 +107,9 @@ def lacking(job: HearJob) -> list[HearJob]:
     return [replace(job, clips=clips[i : i + CHUNK]) for i in range(0, len(clips), CHUNK)]
 
 
-def _checked(job: TrainJob) -> int:
-    """Return the sample rate of a job's encoder, once it is known to fit the portfolio and the contract."""
+def _checked(jobs: Sequence[TrainJob]) -> int:
+    """Return the sample rate of the encoder of some jobs, once it fits the portfolio, the contract and their clips."""
+    job = jobs[0]
     with located(job.where), blamed("encoder", job.encoder):
         encoder = build_encoder(job.encoder, job.encoder_parameters, job.device)
         outputs = tuple(Output(layer, "", "", Path()) for layer in job.layers)
@@ -112,27 +122,38 @@ def _checked(job: TrainJob) -> int:
             raise PluginError(
                 f"encoder {job.encoder!r} was announced with scope {expected!r}, and is built with {scope!r}."
             )
-        return int(encoder.sample_rate)
+    for clip in _extremes([clip for each in jobs for clip in each.clips]):
+        if why := refused_by(request, encoder, clip):
+            raise DataError(f"{clip.path} {why}")
+    return int(encoder.sample_rate)
+
+
+def _extremes(clips: Sequence[TrainClip]) -> list[TrainClip]:
+    """Return the longest of some clips, and the largest."""
+    longest = max(clips, key=lambda clip: clip.n_samples / clip.sample_rate)
+    return [longest, max(clips, key=lambda clip: clip.n_samples * clip.channels)]
 
 
 def hear(job: HearJob) -> int:
     """Decode, view and resample a chunk of train clips, and keep them; returns how many."""
+    kept = WaveformSet(job.folder)
     heard: dict[str, Waveform] = {}
     for clip in job.clips:
+        if is_long(clip.path) and encoding.view_reads_blocks(job.view, job.view_parameters):
+            key = job.view, job.view_parameters, job.sample_rate
+            with single_threaded(), waveform_in_blocks(clip.path, clip.sha256, key, job.folder.parent) as waveform:
+                kept.write({clip.sha256: waveform})
+            continue
         heard[clip.sha256] = _waveform(clip, job)
-        if sum(waveform.nbytes for waveform in heard.values()) >= HELD:  # a few long ones are a file of their own
-            WaveformSet(job.folder).write(heard)
+        if sum(waveform.nbytes for waveform in heard.values()) >= AT_ONCE:
+            kept.write(heard)
             heard = {}
     if heard:
-        WaveformSet(job.folder).write(heard)
+        kept.write(heard)
     return len(job.clips)
 
 
 def _waveform(clip: TrainClip, job: HearJob) -> Waveform:
-    if is_long(clip.path) and encoding.view_reads_blocks(job.view, job.view_parameters):
-        with single_threaded():
-            key = job.view, job.view_parameters, job.sample_rate
-            return waveform_in_blocks(clip.path, clip.sha256, key, job.folder.parent)
     audio, rate = decode(clip.path, clip.sha256)
     with located(str(clip.path)), single_threaded():
         return encoding.resampled(encoding.waveform(job.view, job.view_parameters, audio, rate), rate, job.sample_rate)
@@ -190,7 +211,8 @@ def _check_restores(job: TrainJob, fitted: Any, content: bytes, clips: ListedCli
     learnt = unpack(content, "memory, before anything was written").state["state"]
     back = restored_encoder(job.encoder, job.encoder_parameters, job.device, learnt)
     layers = list(fitted.layers)
-    then, now = (encoder.encode(clips.audio(0)[None].copy(), layers) for encoder in (fitted, back))
+    audio = clips.audio(0)[..., : round(TRIED_SECONDS * clips.sample_rate)]
+    then, now = (encoder.encode(audio[None].copy(), layers) for encoder in (fitted, back))
     for layer in layers:
         pairs = [encoding.tokens_of_clip(tokens, layer, exact=is_exact(back)) for tokens in (then, now)]
         if any(_bits(before) != _bits(after) for before, after in zip(*pairs, strict=True)):

@@ -47,11 +47,14 @@ TRAINING_CODE = framework_digest(
 
 @dataclass(frozen=True)
 class TrainClip:
-    """A train normal: its file and audio digest, and what its encoder may know of it."""
+    """A train normal: its file, audio digest and length, and what its encoder may know of it."""
 
     path: Path
     sha256: str
     about: About
+    channels: int
+    sample_rate: int
+    n_samples: int
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ def _unseen(branch: Branch, train: pl.DataFrame, portfolio: Portfolio, seed: int
 
 def _clip(row: Mapping[str, Any], root: Path) -> TrainClip:
     about = {key: row[key] or "" for key in ("machine", "section", "domain", "attributes")}
-    return TrainClip(root / row["clip"], row["sha256"], About(**about))
+    length = {key: row[key] for key in ("channels", "sample_rate", "n_samples")}
+    return TrainClip(root / row["clip"], row["sha256"], About(**about), **length)
 
 
 def _shared(branch: Branch, view: Named, encoder: Component, plugins: Plugins, device: str | None) -> dict[str, Any]:

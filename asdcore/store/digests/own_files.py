@@ -89,6 +89,9 @@ def read_journal(path: Path) -> dict[str, list[str]] | None:
 
 def is_noted(path: Path, folder: Path, journal: Mapping[str, list[str]]) -> bool:
     """Whether the journal of ``folder`` holds the digest of a file, or of every file of a folder."""
+    name = path.relative_to(folder).as_posix()
+    if not any(noted == name or noted.startswith(f"{name}/") for noted in journal):
+        return False  # a person's folder may hold millions of files: none of them is looked at
     files = _files(path)
     return bool(files) and all(
         file.is_file()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from asdcore import Tokens
 from asdcore_plugins.nn.front_ends.cross_spectra import both_channels
+from asdcore_plugins.nn.front_ends.sound import Sound
 from asdcore_plugins.stats.parameters import choice, fraction
 
 Audio = NDArray[np.float32]
@@ -49,7 +51,8 @@ class EmbeddingResidual:
 
     Notes
     -----
-    Costs twice what the encoder costs. EAT's tokens are not cleaned up, as its own are by default: the clean-up bends
+    Costs twice what the encoder costs. A long recording is read in blocks if the encoder does so; otherwise a clip may
+    be as long as that encoder allows. EAT's tokens are not cleaned up, as its own are by default: the clean-up bends
     them, and what is subtracted would no longer be what both microphones have in common.
 
     References
@@ -86,6 +89,9 @@ class EmbeddingResidual:
         self.exact: bool = getattr(self._encoder, "exact", False)
         if hasattr(self._encoder, "model"):
             self.model = self._encoder.model
+        self.hears: float | None = getattr(self._encoder, "hears", None)
+        self.longest: float | None = getattr(self._encoder, "longest", None)
+        self.encode_blocks = None if self._encoder.encode_blocks is None else self._encode_blocks
         gain: str | None = getattr(self._encoder, "gain", None)
         # What a gain adds to both channels alike, a share of 1 takes away again.
         self.gain = "none" if gain == "offset" and self._alpha == 1.0 else gain
@@ -117,11 +123,32 @@ class EmbeddingResidual:
         near, far = (self._encoder.encode(np.ascontiguousarray(channels[:, place]), wanted) for place in (0, 1))
         return {layer: self._less(near[layer], far[layer]) for layer in wanted}
 
+    def _encode_blocks(self, sound: Sound, layers: Sequence[int | str]) -> Iterator[dict[int | str, Tokens]]:
+        """Yield the tokens of a long recording; both channels have the same blocks, since they are equally long."""
+        near, far = (self._encoder.encode_blocks(_Channel(sound, place), layers) for place in (0, 1))
+        for near_block, far_block in zip(near, far, strict=True):
+            yield {layer: self._less(near_block[layer], far_block[layer]) for layer in layers}
+
     def _less(self, near: Tokens, far: Tokens) -> Tokens:
         """Return the near channel's tokens less the share of the far channel's, in the precision that they have."""
         share = near.patches.dtype.type(self._alpha)
         special = None if near.special is None or far.special is None else near.special - share * far.special
         return Tokens(near.patches - share * far.patches, special)
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """One channel of a recording, as :class:`~asdcore_plugins.nn.front_ends.sound.Sound`."""
+
+    sound: Sound
+    place: int
+
+    def __len__(self) -> int:
+        return len(self.sound)
+
+    def read(self, start: int, stop: int) -> Audio:
+        """Return samples (stop - start,); 0 beyond the ends."""
+        return np.ascontiguousarray(self.sound.read(start, stop)[self.place])
 
 
 def _built(of: str | Mapping[str, Any], checkpoint: str | Path | None, running: Mapping[str, Any]) -> Any:

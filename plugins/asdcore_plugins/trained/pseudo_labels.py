@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from asdcore import DataError
+from asdcore_plugins.nn.front_ends.sound import InMemory
 from asdcore_plugins.stats.features import unit_rows
 from asdcore_plugins.stats.parameters import choice, whole
 from asdcore_plugins.trained.clips import Clips
@@ -40,6 +41,9 @@ PRETRAINED = ("beats", "eat")
 METHODS = ("kmeans", "gmm", "agglomerative")
 STARTS = 10
 """Draws of starts, of which k-means and the mixture keep the best."""
+
+LONG = 1 << 22
+"""Samples from which on a clip is encoded in blocks: 4 minutes at 16 kHz."""
 
 MOST = 20_000
 """Clips of a machine that may be joined pair by pair: their distances take 1.6 GB."""
@@ -226,12 +230,36 @@ def _class(name: str) -> Any:
 
 
 def _feature(encoder: Any, clips: Clips, i: int) -> NDArray[np.float32]:
-    """(bands * dim,): the mean over time of the tokens of clip i, of the encoder's last layer."""
+    """(bands * dim,): the mean over time of the tokens of clip i, of the encoder's last layer. No long clip is held."""
     if encoder.sample_rate != clips.sample_rate:
         raise DataError(
             f"pseudo labels: the frozen encoder hears {encoder.sample_rate} Hz, the network that is trained "
             f"{clips.sample_rate} Hz: give both one sample rate"
         )
-    layer = encoder.layers[-1]
-    patches = encoder.encode(clips.audio(i)[None], [layer])[layer].patches[0]
-    return np.asarray(patches.mean(axis=0, dtype=np.float64).ravel(), np.float32)
+    layer, audio = encoder.layers[-1], clips.audio(i)
+    if len(audio) >= LONG and getattr(encoder, "encode_blocks", None) is not None:
+        blocks = encoder.encode_blocks(InMemory(audio), [layer])
+    else:
+        _check_length(encoder, len(audio) / clips.sample_rate)
+        blocks = iter([encoder.encode(audio[None], [layer])])
+    return np.asarray(_mean(tokens[layer].patches[0] for tokens in blocks).ravel(), np.float32)
+
+
+def _check_length(encoder: Any, seconds: float) -> None:
+    longest = getattr(encoder, "longest", None)
+    if longest is not None and seconds > longest:
+        raise DataError(
+            f"pseudo labels: a train clip lasts {seconds:.0f} s. Encoder {encoder.name!r} hears a clip at once, and "
+            f"its memory allows {longest:.0f} s. With labels.pseudo.encoder = {{ name = {encoder.name!r}, "
+            "window_seconds = 10 } it hears windows of 10 s; or --seconds 10 makes clips of its windows"
+        )
+
+
+def _mean(blocks: Iterator[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """(some time, bands, dim) each -> (bands, dim): the mean over all time, summed up in the order of time."""
+    total, times = np.zeros(0), 0
+    for block in blocks:
+        # The sum so far is the first row, so that the order of the sums does not depend on the blocks.
+        rows = np.concatenate([total[None], block]) if times else np.asarray(block, np.float64)
+        total, times = rows.sum(axis=0), times + len(block)
+    return total / times

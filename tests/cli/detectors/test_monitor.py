@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
+import time
 
 import numpy as np
 import pytest
 import soundfile
 
 from asdcore.cli import main
+from asdcore.cli.detectors.monitor import ROOM_S
+from asdcore.cli.output.streams import own_streams
+from asdcore.monitor.sources import Folder
 
 MACHINE = ("--machine", "fan")
 
@@ -74,3 +81,60 @@ def test_what_the_detector_has_learnt_is_named_once_for_each_recording(monitored
     learnt = [(line["recording"], line.get("learnt", "")) for line in windows if line["kind"] == "window"]
     first, second = (f"fan/train/{path.name}" for path in train)
     assert learnt == [("a.flac", first), ("b.wav", ""), ("b.wav", first), ("b.wav", second), ("c.wav", "")]
+
+
+@pytest.fixture
+def full_for_a_while(monkeypatch):
+    """The seconds that were waited for room: windows cannot be written until it was waited twice."""
+    waited, write = [], os.write
+
+    def full(descriptor, content):
+        if content.startswith(b'{"kind":"window"') and len(waited) < 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, content)
+
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
+
+
+def stop(_):
+    raise KeyboardInterrupt
+
+
+def test_a_folder_that_is_watched_waits_until_the_disk_of_the_log_has_room(
+    monitored, carried, tmp_path, full_for_a_while, monkeypatch
+):
+    folder, log = tmp_path / "in", tmp_path / "log"
+    folder.mkdir()
+    clips = sorted((carried.root / "data" / "fan" / "test").iterdir())[:2]
+    for clip in clips:
+        (folder / clip.name).write_bytes(clip.read_bytes())
+    watched = Folder(folder, settle=0.0, sleep=stop)  # who waits for more recordings presses Ctrl-C
+    monkeypatch.setattr(sys.modules["asdcore.cli.detectors.monitor"], "_source", lambda *_, **__: watched)
+    code, events, _ = monitored(folder, "--log", str(log))
+    assert code == 130
+    (note,) = [event["text"] for event in events if "disk" in event.get("text", "")]
+    assert "the disk is full. Free some space" in note
+    assert full_for_a_while == [ROOM_S, ROOM_S]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["recording"] for line in lines if line["kind"] == "recording"} == {clip.name for clip in clips}
+
+
+def test_a_recording_alone_ends_with_the_disk(monitored, carried, tmp_path, full_for_a_while):
+    clip = next((carried.root / "data" / "fan" / "test").iterdir())
+    code, _, err = monitored(clip, "--log", str(tmp_path / "log"))
+    assert (code, full_for_a_while) == (2, [])
+    assert "the disk is full" in err
+
+
+def test_what_is_waited_for_is_told_on_stderr_if_events_go_to_a_file(monkeypatch, tmp_path, full_for_a_while, capsys):
+    wait_for_room = sys.modules["asdcore.cli.detectors.monitor"]._wait_for_room
+    with (tmp_path / "events").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        with own_streams():
+            wait_for_room("Cannot write log: the disk is full.")
+            wait_for_room("")
+    assert (tmp_path / "events").read_text() == ""
+    assert capsys.readouterr().err.count("the disk is full") == 1
+    assert full_for_a_while == [ROOM_S, ROOM_S]

@@ -11,8 +11,10 @@ import asdcore
 from asdcore import DataError, PluginError
 from asdcore.contract.source_code.files import source_files
 from asdcore.contract.source_code.modules import module_file
+from asdcore.testing import checks
 
 RATE = 16000
+IN_BLOCKS = checks("encoder")["check_encoder_in_blocks"]
 
 
 def clips(n=2, seed=0):
@@ -47,6 +49,36 @@ def test_of_a_network_every_layer_and_special_token_is_a_difference(name, golden
         assert (tokens[layer].special is None) == (near[layer].special is None)
         if near[layer].special is not None:
             np.testing.assert_array_equal(tokens[layer].special, near[layer].special - half * far[layer].special)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        "logmel",
+        {"name": "melspec", "seconds": 10},
+        {"name": "beats", "window_seconds": 2.5},
+        {"name": "dasheng"},
+        {"name": "eat"},
+        {"name": "eat", "beyond": "cut"},
+    ],
+)
+def test_of_an_encoder_that_reads_blocks_it_reads_blocks_of_both_channels(of, golden_parameters):
+    name = of if isinstance(of, str) else of["name"]
+    given = {} if name in ("logmel", "melspec") else golden_parameters(name)
+    checkpoint = given.pop("checkpoint", None)
+    table = {"name": name, **given, **({} if isinstance(of, str) else of)}
+    residual = asdcore.load_encoder("embedding_residual", of=table, checkpoint=checkpoint)
+    assert residual.encode_blocks is not None
+    assert residual.longest is None
+    assert (residual.hears is None) == (table.get("beyond") != "cut")
+    IN_BLOCKS(lambda: residual)
+
+
+def test_of_a_network_that_hears_a_clip_at_once_it_has_that_bound(golden_parameters):
+    alone = asdcore.load_encoder("beats", **golden_parameters("beats"))
+    residual = asdcore.load_encoder("embedding_residual", of="beats", **golden_parameters("beats"))
+    assert residual.encode_blocks is None
+    assert residual.longest == alone.longest
 
 
 def test_of_an_exact_network_tokens_are_float64(golden_parameters):

@@ -10,7 +10,11 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from asdcore import DataError
+from asdcore_plugins.encoders.beats import BEATs
+from asdcore_plugins.encoders.logmel import LogMel
+from asdcore_plugins.encoders.melspec import MelSpec
 from asdcore_plugins.stats.features import unit_rows
+from asdcore_plugins.trained import pseudo_labels
 from asdcore_plugins.trained.labels import build_labels
 from asdcore_plugins.trained.pseudo_labels import METHODS, PseudoLabels, clustered
 
@@ -124,3 +128,27 @@ def test_the_frozen_network_is_that_of_the_checkpoint_at_the_top(clips):
     found = labels.attributes(clips, seed=0)
     assert set(found[:8]) == {"pseudo00", "pseudo01"}
     assert found[8:] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("built", "n_samples"),  # several blocks, whose sizes are an encoder's own
+    [
+        (lambda: LogMel(n_mels=16), 1_200_000),
+        (lambda: MelSpec(n_mels=16), 1_200_000),
+        (lambda: BEATs(BEATS, window_seconds=0.2), 40_000),
+    ],
+    ids=["logmel", "melspec", "beats"],
+)
+def test_a_long_clip_is_encoded_in_blocks_to_the_same_feature(clips, monkeypatch, built, n_samples):
+    encoder, sound = built(), np.random.default_rng(0).normal(size=n_samples)
+    clips.audio = lambda _: sound.astype(np.float32)
+    whole = pseudo_labels._feature(encoder, clips, 0)
+    monkeypatch.setattr(pseudo_labels, "LONG", 1000)
+    assert pseudo_labels._feature(encoder, clips, 0).tobytes() == whole.tobytes()
+
+
+def test_a_clip_too_long_for_the_frozen_network_is_refused_with_what_to_type(clips, monkeypatch):
+    clips.audio = lambda _: np.ones(16_000 * 61, np.float32)
+    message = r"lasts 61 s\. Encoder 'beats' hears a clip at once, .* name = 'beats', window_seconds = 10"
+    with pytest.raises(DataError, match=message):
+        PseudoLabels("beats", 2, checkpoint=BEATS).attributes(clips, seed=0)

@@ -26,11 +26,14 @@ def clip_of(row: Row) -> str:
     'hall.wav#t=60-70'
     >>> clip_of({"path": "hall.wav", "start": None, "end": None, "channel": "01"})
     'hall.wav#channel=1'
+    >>> clip_of({"path": "hall.wav", "start": None, "end": None, "channel": "2.0"})
+    'hall.wav#channel=2'
     """
     rate = None if row.get("rate") is None else int(float(str(row["rate"])))
     path, channel = str(row["path"]), row["channel"]
-    if channel is not None and channel.isdecimal() and path.lower().endswith(NUMBERED):
-        channel = str(int(channel))
+    if channel is not None and path.lower().endswith(NUMBERED):
+        whole = channel.removesuffix(".0")  # as pandas writes numbers of a column that has empty cells
+        channel = str(int(whole)) if whole.isdecimal() else channel
     return part_name(path, row["start"], row["end"], channel, rate, row.get("unit"))
 
 

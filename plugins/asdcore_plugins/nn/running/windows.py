@@ -34,7 +34,10 @@ BEYOND = ("windows", "cut")
 """What may be done with the part of a clip that is beyond the table."""
 
 AT_ONCE = 16
-"""Windows of a long recording that are prepared together."""
+"""Windows of a long recording that are prepared together at most, for a device on which they go together."""
+
+PREPARED = 1 << 26
+"""Bytes of sound whose windows are prepared together at most, unless one alone has more."""
 
 EncodeBlocks = Callable[[Sound, Sequence[int | str]], Iterator[Mapping[int | str, Tokens]]]
 
@@ -143,8 +146,8 @@ class Windowed(TorchEncoder):
         """Yield the patches of one recording, window by window; at the end what is averaged over windows."""
         length = len(sound) if len(sound) <= self._fits else self._window
         averaged: dict[int | str, list[Tokens]] = {}
-        first = iter(starts(len(sound), length))
-        while together := list(islice(first, AT_ONCE)):
+        waiting = iter(starts(len(sound), length))
+        while together := list(islice(waiting, at_once(length, self.device.type))):
             windows = [self.prepare_window(sound.read(start, start + length)[None]) for start in together]
             for tokens in self.encode_windows(windows, layers):
                 given = {}
@@ -186,6 +189,21 @@ def starts(n_samples: int, window: int) -> list[int]:
     """
     n = -(-n_samples // window)
     return [0] if n <= 1 else [i * (n_samples - window) // (n - 1) for i in range(n)]
+
+
+def at_once(window: int, device: str) -> int:
+    """Return how many windows of so many samples are prepared together.
+
+    On the CPU each goes through the network alone, so that more would wait in memory and gain nothing.
+
+    Examples
+    --------
+    >>> at_once(160_000, "cuda"), at_once(19_200_000, "cuda"), at_once(160_000, "cpu")
+    (16, 1, 1)
+    """
+    if device == "cpu":
+        return 1
+    return max(1, min(AT_ONCE, PREPARED // (4 * window)))
 
 
 def _joined(windows: Sequence[dict[int | str, Tokens]]) -> dict[int | str, Tokens]:

@@ -101,8 +101,9 @@ def test_the_halves_make_the_whole_for_clips_of_any_lengths():
 
 
 @pytest.mark.parametrize("n_samples", [1, 10, 49, 50, 100, 101, 1234])
-def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_samples, monkeypatch):
-    monkeypatch.setattr(windows, "AT_ONCE", 3)
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_samples, together, monkeypatch):
+    monkeypatch.setattr(windows, "at_once", lambda window, device: together)
     (clip,) = noise(1, max(10, n_samples))
     whole = Frames().encode(clip[None], [0, "mean"])
     sound = Read(clip)
@@ -114,6 +115,24 @@ def test_a_long_recording_is_read_window_by_window_with_the_same_tokens(n_sample
         assert (special is None) == (tokens.special is None)
         assert special is None or special.tobytes() == tokens.special.tobytes()
     assert sound.most <= 49
+
+
+def test_no_window_waits_for_others_where_each_goes_alone():
+    (clip,) = noise(1, 1234)
+    encoder = Frames()
+    blocks, prepared = encoder.encode_blocks(InMemory(clip), [0]), []
+    encoder.prepare_window = lambda audio: prepared.append(1) or Windowed.prepare_window(encoder, audio)
+    next(blocks)
+    assert len(prepared) == 1
+
+
+@given(window=some.integers(1, 1 << 32))
+def test_windows_that_are_prepared_together_have_a_bound_in_bytes(window):
+    together = windows.at_once(window, "cuda")
+    assert 1 <= together <= windows.AT_ONCE
+    assert together == 1 or 4 * window * together <= windows.PREPARED
+    assert together == windows.AT_ONCE or 4 * window * (together + 1) > windows.PREPARED
+    assert windows.at_once(window, "cpu") == 1
 
 
 @pytest.mark.parametrize("n_samples", [10, 49, 150, 1234])

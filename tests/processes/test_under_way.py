@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from asdcore.under_way import SIZE, read, sudden_end, under_way, write_to
+from asdcore.processes.under_way import SIZE, read, sudden_end, under_way, write_to
 
 
 @pytest.fixture
