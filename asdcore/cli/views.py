@@ -28,7 +28,7 @@ def audit_views(
     """Try a portfolio's views on made-up faults.
 
     Reads a portfolio and two-channel train normals below --data, and adds pseudo-faults to these. Prints how much of
-    the faults each view keeps, and how much of all else. Of a recording of more than two minutes (2,097,152 samples)
+    the faults each view keeps, and how much of all else. Of a recording of more than 1,048,576 samples (a minute at 16 kHz)
     the middle is heard.
 
     Example: asdcore audit-views demo --data data

@@ -48,8 +48,8 @@ from asdcore.progress import Progress, Silent
 CLIPS, LEVEL_DB = 5, -6.0
 """Train normals that are probed, of each machine, section and domain; level of a fault relative to theirs."""
 
-MOST_SAMPLES = 1 << 21
-"""Samples of a clip that are probed: two minutes at 16 kHz. Views and spectra of a fault take 0.3 KB for each."""
+MOST_SAMPLES = 1 << 20
+"""Samples of a clip that are probed: a minute at 16 kHz. Views and spectra of a fault take 0.4 KB for each."""
 
 KEPT_MEDIAN, KEPT_LOW = 0.85, 0.65
 """Retention that is enough: its median, and its 5 % quantile."""
@@ -101,7 +101,7 @@ def audit_views(
 ) -> ViewAudit:
     """Inject pseudo-faults into two-channel train normals, and measure what each view of a portfolio keeps of them.
 
-    Of a clip of more than 2,097,152 samples, two minutes at 16 kHz, so many from its middle are heard.
+    Of a clip of more than 1,048,576 samples, a minute at 16 kHz, so many from its middle are heard.
 
     Parameters
     ----------
