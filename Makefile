@@ -9,8 +9,9 @@ READY := .venv/.ready
 demo: venv
 	$(BIN)/asdcore demo
 
+# With byte code, which some environments do not let Python write: each of the commands that tests start would compile anew.
 test: venv
-	$(BIN)/pytest -n auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist loadfile
 
 check: venv
 	$(BIN)/ruff format --check .

@@ -31,6 +31,7 @@ from asdcore.cluster.connection import Cluster, check_workers, connected, seen_b
 from asdcore.components.readers import ListsClips, left_out_by, lister_of, year_of
 from asdcore.compute.component_checks.recordings_out_of_reach import check_apart
 from asdcore.contract.plugins import installed, restrict
+from asdcore.data.clip_index.levels import levels_of
 from asdcore.data.clip_index.noticed import Noticed
 from asdcore.errors import clips_named
 from asdcore.evidence.false_alarms.tail_notes import tail_notes
@@ -206,7 +207,8 @@ class Work:
             self.progress.note(note)
         tables = self.tables(clips)
         notes += self.findings
-        return write_run(folder, tables, {"year": year_of(reader), "notes": notes, **self.about(clips)})
+        about = {"year": year_of(reader), "notes": notes, "levels": levels_of(clips, noticed.levels)}
+        return write_run(folder, tables, about | self.about(clips))
 
     def listed(self, reader: ListsClips, rehash: bool = False) -> tuple[pl.DataFrame, Noticed]:
         """Return the clip index of the recordings, and what else was noticed of them."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -47,6 +48,11 @@ class Baselines(OfOneKind):
     def kind(self) -> RecordingKind:
         """What the train clips are, which is the same for all: another is no baseline beside the earlier ones."""
         return self._newest.kind
+
+    @property
+    def levels(self) -> list[dict[str, Any]]:
+        """How loud the train normals of each baseline are: as :func:`asdcore.data.clip_index.levels.levels_of`."""
+        return [row for baseline in self._baselines for row in baseline.levels]
 
     @property
     def seconds(self) -> float:

@@ -110,7 +110,10 @@ class FrozenMachine(OfOneKind):
         self._clips = frozen.clips.filter(here)
         scores = frozen.scores.filter(here).join(self._clips.select("clip", "sha256"), on="clip", validate="m:1")
         self._check_scored(scores, frozen.container.path)
-        self._recorded: list[dict[str, Any]] = frozen.container.manifest.predicate["run"].get("out_of_fold", [])
+        of_run = frozen.container.manifest.predicate["run"]
+        self._recorded: list[dict[str, Any]] = of_run.get("out_of_fold", [])
+        levels = {(row["machine"], row["section"]): row for row in of_run.get("levels", [])}
+        self.levels: list[dict[str, Any]] = [row for cell, row in levels.items() if cell == (machine, section)]
         self._cells: dict[Recipe, FrozenCell] = {}
         self._usual_shares: dict[str, Shares] = {}
         self._branches = {

@@ -47,7 +47,7 @@ from asdcore.frozen.inference.evaluation_recordings import (
 )
 from asdcore.frozen.inference.evaluation_scores import evaluation_scores
 from asdcore.frozen.inference.inference_inputs import needed_by_inference
-from asdcore.frozen.inference.inference_notes import development_notes, device_notes, new_cells
+from asdcore.frozen.inference.inference_notes import beside_frozen, device_notes
 from asdcore.frozen.inference.output_folder import (
     SCORE_FILES,
     WORK,
@@ -233,7 +233,7 @@ class _Inference:
             clips = self.clips(listed, facts)
             check_attainable(clips, self.plan.decision, self.plan.out_of_fold)
             notes = [*notes_on(self.task, clips, self.plan.folds, self.noticed), *left_out_by(self.reader, self.data)]
-            notes += [*development_notes(listed, self.frozen.clips, self.year), *new_cells(clips, self.frozen.clips)]
+            notes += beside_frozen(clips, self.frozen, self.noticed, self.year)
             notes += [*device_notes(self.work), *self.work.unheard_notes(clips)]
             notes += [f"left out as unreadable: {problem}" for problem in self.skipped.values()]
             for note in notes:

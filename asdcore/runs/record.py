@@ -15,6 +15,7 @@ from asdcore.store.digests.canonical import canonical_json
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Decibels = Annotated[float, Field(allow_inf_nan=False)]
 
 
 def _is_path(value: str) -> str:
@@ -59,6 +60,16 @@ class _HeldOut(_Strict):
     by: Text
     branches: dict[str, str]
     domains: dict[str, _Range]
+
+
+class Levels(_Strict):
+    """The levels of the train normals of one machine and section, in dB of full scale."""
+
+    machine: Text
+    section: str
+    clips: Annotated[int, Field(ge=1)]
+    softest: Decibels
+    loudest: Decibels
 
 
 class _Manifest(_Strict):
@@ -108,6 +119,7 @@ class _Record(_Strict):
     notes: list[str] | None = None
     inputs: dict[str, str] | None = None
     out_of_fold: list[_HeldOut] | None = None
+    levels: list[Levels] | None = None
     manifest: _Manifest | None = None
 
 

@@ -12,7 +12,7 @@ PACKAGE = Path(asdcore.__file__).parent
 MAKE_NO_VALUE = {
     *(f"compute/{name}.py" for name in ("code_in_use", "recipes", "threads")),
     *(f"compute/encoding/{name}.py" for name in ("known_recordings", "stateless")),
-    *(f"data/recordings/{name}.py" for name in ("sound_digest", "still_channels")),
+    *(f"data/recordings/{name}.py" for name in ("loudness", "noticed_sound", "sound_digest", "still_channels")),
     "data/sample_rates.py",
 }
 """What embedding imports, too, and no feature is made of: checks, names, what is noticed on the way, and the number of

@@ -107,7 +107,7 @@ def test_a_changed_train_normal_is_refused(carried, in_blocks):
 
 def test_what_must_hold_a_clip_refuses_before_anything_is_held(carried, in_blocks, monkeypatch):
     path, machine, *_ = sound_of(carried)
-    monkeypatch.setattr("asdcore.compute.encoding.long_clips.in_blocks", lambda *_: False)
+    monkeypatch.setattr("asdcore.compute.encoding.long_clips._reads_blocks", lambda *_: False)
     monkeypatch.setattr("asdcore.compute.encoding.held_whole.HELD", 1000)
     with pytest.raises(DataError, match=r"lasts .* needs it in memory as a whole: .* --seconds 10"):
         explain_file(carried.path, path, machine, **ASKED)

@@ -85,6 +85,7 @@ def detect(
         clips, troubles = _clips(loaded, files)
         scored, unscored = _verdicts(loaded, clips, machine, section, system)
         learnt = _learnt(loaded, scored, machine, section)
+        _note_level(loaded, scored, machine, section)
     if as_json:
         told = [
             {"file": str(clip.file), **clip.verdict.as_json(), "learnt": learnt.get(str(clip.file))} for clip in scored
@@ -172,6 +173,18 @@ def _learnt(detector: Detector, scored: list[_Scored], machine: str | None, sect
     if learnt:
         typer.echo(f"note: {heard_again_note(learnt)}", err=True)
     return learnt
+
+
+def _note_level(detector: Detector, scored: list[_Scored], machine: str | None, section: str | None) -> None:
+    """Say so if recordings are far louder or softer than the train normals of every baseline."""
+    from asdcore.data.clip_index.levels import level_note
+
+    if levels := [clip.facts.level for clip in scored if clip.facts.level is not None]:
+        learnt = detector.known(machine, section)
+        where = f"{learnt.machine} section {learnt.section}"
+        notes = [level_note(where, "recording", levels, normal) for normal in learnt.levels]
+        if notes and all(notes):
+            typer.echo(f"note: {notes[-1]}", err=True)
 
 
 class _Troubles:

@@ -29,7 +29,7 @@ from asdcore.contract.tokens import is_exact
 from asdcore.data.features.pooling import POOLINGS, pool
 from asdcore.data.features.pooling_blocks import SpooledTokens, pool_spooled
 from asdcore.data.recordings.audio import BLOCK, AudioFacts, decode_new, decoded_in_blocks
-from asdcore.data.recordings.sound_digest import SoundDigest
+from asdcore.data.recordings.noticed_sound import NoticedSound
 from asdcore.data.recordings.still_channels import StillChannels
 from asdcore.errors import DataError, PluginError, blamed, located
 from asdcore.store.arrays_on_disk import InPortions
@@ -64,16 +64,16 @@ def hear_long(
     with temporary_folder(*place) as folder, ExitStack() as stack:
         with decoded_in_blocks(path) as (facts, blocks):
             _check_digest(path, facts, sha256)
-            channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+            noticed = NoticedSound(facts.channels, facts.sample_rate)
             is_held = facts.sha256 in held
             why = "" if is_held else next(filter(None, (refused(request, device, facts) for request in whole)), "")
             if why:
                 raise DataError(f"{path.name}: {why}")
-            blocks = _noticed(blocks, channels, digest)
+            blocks = _noticed(blocks, noticed)
             # What is noticed must not depend on what a store holds.
             keys = () if is_held else {_key(request, device) for request in streamed}
             sounds = _spooled(blocks, facts.sample_rate, keys, folder, stack)
-        facts = replace(facts, still=channels.bits, sound=digest.hexdigest())
+        facts = replace(facts, **noticed.facts)
         if is_held:
             return facts, {}
         features: Features = {}
@@ -192,11 +192,10 @@ def _heard_by(channels: StillChannels, blocks: Iterator[Array]) -> Iterator[Arra
         yield block
 
 
-def _noticed(blocks: Iterator[Array], channels: StillChannels, digest: SoundDigest) -> Iterator[Array]:
-    """Yield blocks (n_samples, n_channels), and notice which channels change in them, and what sound they are."""
+def _noticed(blocks: Iterator[Array], noticed: NoticedSound) -> Iterator[Array]:
+    """Yield blocks (n_samples, n_channels), and notice which channels change in them, what sound they are, how loud."""
     for block in blocks:
-        channels.hear(block)
-        digest.update(block)
+        noticed.hear(block)
         yield block
 
 

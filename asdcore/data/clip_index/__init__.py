@@ -6,6 +6,7 @@ index_problems     what is wrong with a clip index
 remarks            what a user should read about a clip index, though it is no error
 noticed            what is noticed of recordings while they are listed
 recording_columns  checks the columns ``order`` and ``recording``
+levels             which recordings have another gain than train normals
 recording_kind     what recordings of one machine have in common
 remembered_facts   remembers recordings, so that only changed ones are read again
 same_sound         which clips are copies, in whatever file

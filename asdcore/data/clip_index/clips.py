@@ -207,7 +207,7 @@ def _inspect(root: Path, clips: list[str]) -> tuple[pl.DataFrame, list[str]]:
         looked = [_as_said(clip, before.get(clip)) for clip in clips]
         facts, problems = facts_table(looked), [outcome for outcome in looked if isinstance(outcome, str)]
     notice(clips, facts)
-    return facts.drop("rest", "still", "sound"), problems
+    return facts.drop("rest", "still", "sound", "level"), problems
 
 
 def _as_said(clip: str, outcome: AudioFacts | str | None) -> AudioFacts | str | None:

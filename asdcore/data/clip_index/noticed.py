@@ -26,11 +26,14 @@ class Noticed:
         (:class:`asdcore.data.recordings.audio.AudioFacts`).
     sounds : dict of str to str
         The digest of the sound of each clip, if it is known (:mod:`asdcore.data.recordings.sound_digest`).
+    levels : dict of str to float
+        The level of each clip in dB of full scale, if it is known (:mod:`asdcore.data.recordings.loudness`).
     """
 
     rests: dict[str, int] = field(default_factory=dict)
     still: dict[str, int] = field(default_factory=dict)
     sounds: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, float] = field(default_factory=dict)
 
     def with_sounds(self, clips: pl.DataFrame) -> pl.DataFrame:
         """Return a clip index with the column ``sound``: null if it was not noticed."""
@@ -62,9 +65,10 @@ def noticing() -> Iterator[Noticed]:
 def notice(clips: list[str], facts: pl.DataFrame) -> None:
     """Keep what the facts of clips, a row each in their order, say beside what the index keeps."""
     if (noticed := _NOTICED.get()) is not None:
-        named = facts.select("rest", "still", "sound", clip=pl.Series(clips, dtype=pl.String))
+        named = facts.select("rest", "still", "sound", "level", clip=pl.Series(clips, dtype=pl.String))
         for name, kept in (("rest", noticed.rests), ("still", noticed.still)):
             kept.update(_by_clip(named.filter(pl.col(name) > 0), name))
+        noticed.levels.update(_by_clip(named.drop_nulls("level"), "level"))
         noticed.sounds.update(_by_clip(named.filter(pl.col("sound").fill_null("") != ""), "sound"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from asdcore.data.clip_index.levels import levels_of, remarks_on_levels
 from asdcore.data.clip_index.noticed import Noticed
 
 UNEQUAL = 2.0
@@ -41,6 +42,7 @@ def remarks_on(clips: pl.DataFrame, noticed: Noticed | None = None) -> list[str]
     heard = clips if "sound" in clips.columns else noticed.with_sounds(clips)
     heard = heard.with_columns(sound=pl.coalesce("sound", "sha256"))
     remarks = [*_in_both_splits(heard), *_repeated(heard), *_unequal(clips), *_still(clips, noticed.still)]
+    remarks += remarks_on_levels(clips, noticed.levels, levels_of(clips, noticed.levels))
     return [*remarks, *_with_rest(noticed.rests)]
 
 

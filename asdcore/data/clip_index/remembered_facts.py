@@ -36,7 +36,7 @@ from asdcore.store.tables import AUDIO_FACTS, Table, read_table, write_table
 STATUS = ("size", "inode", "modified", "changed")
 """What tells that a file is the same: bytes, number, and times in nanoseconds."""
 
-FACTS = {**AUDIO_FACTS, "rest": pl.Int64, "unit": pl.String, "still": pl.Int64, "sound": pl.String}
+FACTS = {**AUDIO_FACTS, "rest": pl.Int64, "unit": pl.String, "still": pl.Int64, "sound": pl.String, "level": pl.Float64}
 RECORDINGS = Table(
     "recordings", ("clip",), {"clip": pl.String, **dict.fromkeys(STATUS, pl.Int64), **FACTS}, unknown=tuple(FACTS)
 )

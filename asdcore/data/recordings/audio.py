@@ -21,6 +21,8 @@ from asdcore.basics.paths import UNREAD
 from asdcore.basics.recording_parts import Part, part_digest, part_name, part_of, recording_path
 from asdcore.data.formats.by_ending import is_measured, measured
 from asdcore.data.recordings.file_content import LARGE, FileContent
+from asdcore.data.recordings.loudness import Loudness
+from asdcore.data.recordings.noticed_sound import NoticedSound
 from asdcore.data.recordings.sound_digest import SoundDigest
 from asdcore.data.recordings.sound_part import SoundPart, samples_of
 from asdcore.data.recordings.still_channels import StillChannels
@@ -49,7 +51,8 @@ class AudioFacts:
     whole sample; they are left out. unit : of the samples, of a logger's file; "" if it is unknown. sound : the digest
     of the samples, which the same sound in another format shares (:mod:`asdcore.data.recordings.sound_digest`); "" if
     nobody took it, so facts are equal without it. still : channels that have one value throughout, as a dead microphone
-    gives: 1 for the first, 2 for the second, 4, ..., added.
+    gives: 1 for the first, 2 for the second, 4, ..., added. level : in dB of full scale, of all channels together; None
+    of silence, or if nobody took it, so facts are equal without it.
     """
 
     channels: int
@@ -60,6 +63,7 @@ class AudioFacts:
     unit: str = ""
     still: int = 0
     sound: str = field(default="", compare=False)
+    level: float | None = field(default=None, compare=False)
 
 
 class _TooLongError(DataError):
@@ -72,11 +76,10 @@ def inspect_audio(path: Path) -> AudioFacts:
     It is decoded whatever a store holds of it, for whether a test clip is a train clip must not depend on that.
     """
     with opened(path) as (sound, facts):
-        channels, digest = StillChannels(facts.channels), SoundDigest(facts.sample_rate, facts.channels)
+        noticed = NoticedSound(facts.channels, facts.sample_rate)
         for block in (_whole_numbers if sound.subtype == "PCM_16" else _samples)(sound, path.name):
-            channels.hear(block)
-            digest.update(block)
-        return replace(facts, still=channels.bits, sound=digest.hexdigest())
+            noticed.hear(block)
+        return replace(facts, **noticed.facts)
 
 
 def decode(path: Path, sha256: str | None = None) -> tuple[NDArray[np.float32], int]:
@@ -101,7 +104,9 @@ def decode_new(path: Path) -> tuple[NDArray[np.float32], AudioFacts]:
     Raises DataError, before anything is decoded, if that is more than :data:`HELD`.
     """
     audio, facts = _decoded(path)
-    return audio, replace(facts, sound=digest_of(audio, facts.sample_rate))
+    loudness = Loudness()
+    loudness.hear(audio.T)
+    return audio, replace(facts, sound=digest_of(audio, facts.sample_rate), level=loudness.decibels)
 
 
 def digest_of(audio: NDArray[np.float32], sample_rate: int) -> str:

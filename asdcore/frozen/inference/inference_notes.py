@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from asdcore.data.clip_index.levels import remarks_on_levels
+from asdcore.data.clip_index.noticed import Noticed
 from asdcore.frozen.inference.evaluation_recordings import of
 from asdcore.pipeline import Work
+from asdcore.runs.folder import Run
 from asdcore.stages.notes_on_data import notes
 from asdcore.store.tables import CELL
 from asdcore.submission.layout import expected_files, is_development
@@ -21,6 +24,15 @@ def development_notes(listed: pl.DataFrame, frozen: pl.DataFrame, year: int) -> 
         f"these look like development data: {again} of {test.height} test clips are named as test clips of "
         "the frozen run, or their names say normal or anomaly. Evaluation data belong here."
     ]
+
+
+def beside_frozen(clips: pl.DataFrame, frozen: Run, noticed: Noticed, year: int) -> list[str]:
+    """Say what sets the clips of an inference apart from those of the frozen run, or makes them look the same.
+
+    That is: these look like development recordings, machines were not frozen, clips have another level.
+    """
+    other_levels = remarks_on_levels(clips, noticed.levels, frozen.about.get("levels", []))
+    return [*development_notes(clips, frozen.clips, year), *new_cells(clips, frozen.clips), *other_levels]
 
 
 def new_cells(clips: pl.DataFrame, frozen: pl.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from asdcore.basics.parse import parse_json
+from asdcore.runs.record import Levels
 from asdcore.store.disk.atomic import json_text
 
 
@@ -50,6 +51,7 @@ class _Run(_Part):
     device: str
     features: dict[str, str] = {}
     out_of_fold: list[_LeftOut] = []
+    levels: list[Levels] = []
 
 
 class _Plugin(_Part):

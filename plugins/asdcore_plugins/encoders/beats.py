@@ -12,11 +12,12 @@ from asdcore_plugins.nn import vit
 from asdcore_plugins.nn.beats import Beats
 from asdcore_plugins.nn.beats_checkpoint import BANDS, HOP, WINDOW, is_open, network, opened
 from asdcore_plugins.nn.front_ends.spectrograms import check_length, kaldi_fbank
+from asdcore_plugins.nn.running.memory import seconds_that_fit
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
 
-LONGEST = 60.0
-"""Seconds of a clip that is heard as a whole: their attention takes 1.8 GB in the base model."""
+RATE = 16000
+"""Hz."""
 
 OPEN_LEAST = 3200
 """Samples below which OpenBEATs repeats a clip."""
@@ -29,9 +30,9 @@ class BEATs(Windowed):
     15.41663) / (2 * 6.55582), or what an OpenBEATs checkpoint says.
 
     Tokens of 10 s: 62 x 8 patches of 16 x 16, every 160 ms, no class token; dim 768 (OpenBEATs large: 1024). A clip is
-    taken whole, from 16 frames (175 ms) up to a minute, or in windows. An end that fills no patch is left out. Layers:
-    what enters the blocks (after the positional convolution and its norm), and every block; nothing follows the last
-    one. The classifier of a fine-tuned checkpoint is left out.
+    taken whole, from 16 frames (175 ms) up to 144 s in the base model, or in windows. An end that fills no patch is
+    left out. Layers: what enters the blocks (after the positional convolution and its norm), and every block; nothing
+    follows the last one. The classifier of a fine-tuned checkpoint is left out.
 
     OpenBEATs is the same network with other weights. A clip of less than 3200 samples (200 ms) is repeated there, as
     its authors do it, so that any length will do. Of ESPnet's fine-tuned models the file of weights is taken, whose
@@ -44,8 +45,8 @@ class BEATs(Windowed):
         An official file, ``{"cfg", "model"}``, in which all sizes are; a file or folder of ESPnet; or the id of a
         registry entry.
     window_seconds : float, optional
-        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than a minute refused: attention takes memory by the square of its length.
+        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one that would
+        take more than 0.4 GB refused: of more than 144 s in the base model.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
@@ -66,7 +67,7 @@ class BEATs(Windowed):
 
     model: Beats
     name = "beats"
-    sample_rate = 16000
+    sample_rate = RATE
     # arXiv 2603.04605, Table III.
     pooling_defaults: ClassVar = {"gem": {"p": 10}, "gwrp": {"r": 0.4}, "rdp": {"gamma": 16}, "rdp_gem": {"gamma": 16}}
 
@@ -81,7 +82,7 @@ class BEATs(Windowed):
         content = opened(checkpoint)
         model = network(content, where=f"Checkpoint {checkpoint}, read as BEATs,", exact=exact)
         super().__init__(model, device, autocast, exact)
-        self.take_whole(window_seconds, LONGEST)
+        self.take_whole(window_seconds, seconds_that_fit(self.device, 4.0 * self.model.numbers(RATE / HOP, BANDS)))
         self._repeated_below = OPEN_LEAST if is_open(content) else 0
         self.layers = tuple(range(len(self.model.blocks) + 1))
 

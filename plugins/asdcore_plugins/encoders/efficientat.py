@@ -16,14 +16,12 @@ from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.dymn import DyMN
 from asdcore_plugins.nn.front_ends.mel import kaldi_bank
 from asdcore_plugins.nn.front_ends.spectrograms import passt_mel
-from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3
+from asdcore_plugins.nn.mobilenet import HIDDEN, MobileNetV3, largest_maps
+from asdcore_plugins.nn.running.memory import seconds_that_fit
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
 
 N_FFT = 1024
-
-LONGEST = 240.0
-"""Seconds of a clip that is heard as a whole, by a network of width 1: a run then takes 1 GB."""
 
 
 class EfficientAT(Windowed):
@@ -58,7 +56,7 @@ class EfficientAT(Windowed):
         Limits of the mel bands, in Hz.
     window_seconds : float, optional
         A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than 4 minutes refused (mn10; 10 minutes of mn04, one of mn40): its maps would take more than 1 GB.
+        than 3 minutes refused (mn10; 6.5 minutes of mn04, 47 s of mn40): its maps would take more than 0.4 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
@@ -112,7 +110,8 @@ class EfficientAT(Windowed):
         model, width = _network(state, where)
         fit(model, state, where=where)
         super().__init__(model, device, autocast, exact)
-        self.take_whole(window_seconds, LONGEST / width)
+        per_second = 4.0 * largest_maps(width) * n_mels * sample_rate / hop_size
+        self.take_whole(window_seconds, seconds_that_fit(self.device, per_second))
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + (n_samples - 1) // hop_size, n_mels)."""

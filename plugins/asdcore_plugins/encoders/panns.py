@@ -16,14 +16,12 @@ from asdcore_plugins.nn.checkpoints.weights import fit, read, shape
 from asdcore_plugins.nn.front_ends.mel import slaney_bank
 from asdcore_plugins.nn.front_ends.spectrograms import check_length, mel_db, torch_bank
 from asdcore_plugins.nn.panns import Pann
+from asdcore_plugins.nn.running.memory import seconds_that_fit
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
 
 FIXED = ("spectrogram_extractor.stft.conv_real.weight", "spectrogram_extractor.stft.conv_imag.weight")
 MEL = "logmel_extractor.melW"
-
-LONGEST = 100.0
-"""Seconds of a clip that is heard as a whole: a run of Cnn14 then takes 1 GB."""
 
 
 class Panns(Windowed):
@@ -60,7 +58,8 @@ class Panns(Windowed):
         Classes of the classifier; by default as many as the checkpoint has.
     window_seconds : float, optional
         A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than 100 s refused: its maps would take more than 1 GB.
+        than 81 s refused (Cnn14 and Cnn10; 122 s of Cnn6, 4 minutes of MobileNetV1): its maps would take more than
+        0.4 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 
@@ -110,7 +109,8 @@ class Panns(Windowed):
         self._mel = functools.partial(mel_db, bank=bank, sample_rate=sample_rate, n_fft=window_size, hop=hop_size)
         self._needed = (model.shrink - 1) * hop_size
         super().__init__(model, device, autocast, exact)
-        self.take_whole(window_seconds, LONGEST)
+        per_second = 4.0 * model.largest_maps * mel_bins * sample_rate / hop_size
+        self.take_whole(window_seconds, seconds_that_fit(self.device, per_second))
 
     def front_end(self, audio: Tensor) -> Tensor:
         """(n_clips, n_samples) -> (n_clips, 1 + n_samples // hop_size, mel_bins) dB."""

@@ -14,6 +14,7 @@ base models and 1024 for the large ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from asdcore import DataError
 from asdcore_plugins.nn.checkpoints import hub
+from asdcore_plugins.nn.running.memory import seconds_that_fit
 from asdcore_plugins.nn.running.run import Parts
 from asdcore_plugins.nn.running.windows import Windowed
 
@@ -37,8 +39,11 @@ HEADS = (
 )
 """What fine-tuned checkpoints hold beside the encoder: heads for characters, classes, and speaker vectors."""
 
-LONGEST = 60.0
-"""Seconds of a clip that is heard as a whole: their attention takes 1.8 GB in a base model."""
+LARGEST_MAPS = {"group": 2.5, "layer": 3.2}
+"""How many maps of the first convolution are in memory together at the most, by how they are normalized; measured."""
+
+MATRICES = 5
+"""How many numbers a head has in memory for each pair of tokens where attention is not fused, as in WavLM; measured."""
 
 
 class WaveformEncoder(Windowed):
@@ -47,8 +52,8 @@ class WaveformEncoder(Windowed):
     It hears 16 kHz, sees the waveform, and has one band: seven convolutions make a token of 25 ms every 20 ms, 499 of
     10 s; dim is 768 for the base model and 1024 for the large one. Layers: 0 to the number of blocks, and for the large
     WavLM and HuBERT "final", the output after the last normalization. Clips may have any length from 400 samples, one
-    token, up to a minute, or are heard in windows; each goes through the network alone or with clips as long, so
-    nothing is padded and no mask is needed.
+    token, up to 24 s (data2vec: 19 s), or are heard in windows; each goes through the network alone or with clips as
+    long, so nothing is padded and no mask is needed.
 
     Parameters
     ----------
@@ -59,8 +64,8 @@ class WaveformEncoder(Windowed):
         do_normalize; in a folder without that file, true, which is the library's default. The file of wavlm-base-plus
         says false: keep it with the weights.
     window_seconds : float, optional
-        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than a minute refused: attention takes memory by the square of its length.
+        A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one that would
+        take more than 0.4 GB refused: of more than 24 s in a base model, or 19 s of data2vec.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
     """
@@ -70,6 +75,7 @@ class WaveformEncoder(Windowed):
     model_type: ClassVar[str]
     files = staticmethod(hub.files)
     library: ClassVar[str]
+    attends_in_full: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -88,7 +94,9 @@ class WaveformEncoder(Windowed):
         inside = f"{self.model_type.replace('-', '_')}."
         model = hub.build(lambda: made(config), saved, prefixes=[inside], older=hub.WEIGHT_NORM, ignore=HEADS)
         super().__init__(model, device, autocast, exact)
-        self.take_whole(window_seconds, LONGEST)
+        self.take_whole(
+            window_seconds, seconds_that_fit(self.device, *_bytes(config, self.sample_rate, self.attends_in_full))
+        )
         headed = getattr(config, "do_stable_layer_norm", False) or getattr(config, "add_adapter", False)
         blocks = tuple(range(config.num_hidden_layers + 1))
         self.layers = (*blocks, hub.FINAL) if headed else blocks
@@ -134,6 +142,7 @@ class WavLM(WaveformEncoder):
     """
 
     name, model_type, library = "wavlm", "wavlm", "WavLM"
+    attends_in_full = True
 
 
 class Hubert(WaveformEncoder):
@@ -175,6 +184,14 @@ class Data2Vec(WaveformEncoder):
     """
 
     name, model_type, library = "data2vec", "data2vec-audio", "Data2VecAudio"
+
+
+def _bytes(config: Any, sample_rate: int, attends_in_full: bool) -> tuple[float, float]:
+    """Return the bytes of the largest maps, by the seconds of a clip, and of attention, by their square."""
+    maps = LARGEST_MAPS[getattr(config, "feat_extract_norm", "layer")]
+    per_second = 4.0 * maps * config.conv_dim[0] * sample_rate / config.conv_stride[0]
+    tokens = sample_rate / math.prod(config.conv_stride)
+    return per_second, 4.0 * MATRICES * config.num_attention_heads * tokens**2 if attends_in_full else 0.0
 
 
 def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:

@@ -8,6 +8,7 @@ as_onnx/           front ends and networks as ONNX
 vit                the Vision Transformer, as audio encoders use it
 crossed_positions  a transformer with one position for time and one for band
 stages             networks that are a row of stages
+position_bias      attention with a bias of how far apart two tokens are
 beats              the network of BEATs
 beats_checkpoint   checkpoints of BEATs and OpenBEATs
 ced_audio          checkpoints of CED

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
+from asdcore_plugins.nn.position_bias import QUERIES, PositionBias, attend
 from asdcore_plugins.nn.vit import Block, PatchEmbed
 
 EPS = 1e-5
@@ -42,29 +43,27 @@ class GatedAttention(nn.Module):
         self.grep_a = nn.Parameter(torch.empty(1, heads, 1, 1))
         self.relative_attention_bias = nn.Embedding(num_buckets, heads)
 
-    def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """(n_clips, tokens, dim), position bias (heads, tokens, tokens) -> (n_clips, tokens, dim)."""
+    def forward(self, x: Tensor, position: PositionBias) -> Tensor:
+        """(n_clips, tokens, dim) and the bias of every pair of tokens -> (n_clips, tokens, dim)."""
         q, k, v = (
             projected(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for projected in (self.q_proj, self.k_proj, self.v_proj)
         )
         a, b = self.grep_linear(q).unflatten(3, (2, 4)).sum(dim=4).sigmoid().chunk(2, dim=3)
         gate = a * (b * self.grep_a - 1.0) + 2.0
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=(gate * position).to(q.dtype))
+        mixed = attend(q, k, v, gate, position)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
 
 
-def buckets(tokens: int, num_buckets: int, max_distance: int) -> Tensor:
-    """Bucket of the distance from every query (row) to every key (column), as in T5: (tokens, tokens) int64.
+def buckets(offset: Tensor, num_buckets: int, max_distance: int) -> Tensor:
+    """Bucket of each offset, the place of a key less that of its query, as in T5: int64 of the same shape.
 
     The upper half of the buckets is for keys after the query. A quarter holds one distance each, the next quarter
     logarithmically more up to ``max_distance``, and the last of them all that lie beyond.
     """
     half = num_buckets // 2
     exact = half // 2
-    place = torch.arange(tokens)
-    offset = place[None, :] - place[:, None]
     distance = offset.abs()
     # In float32, as the authors compute it: at the edge of a bucket the rounding decides. The logarithm alone is taken
     # in float64 and rounded: torch's float32 logarithm rounds differently on other processors.
@@ -89,10 +88,10 @@ class Beats(nn.Module):
         convolution = nn.Conv1d(dim, dim, self.taps, padding=self.taps // 2, groups=cfg["conv_pos_groups"])
         self.pos_conv = parametrizations.weight_norm(convolution, dim=2)
         self.norm = nn.LayerNorm(dim, EPS)
-        hidden, alpha = cfg["encoder_ffn_embed_dim"], (2.0 * depth) ** 0.25
+        self._hidden, alpha = int(cfg["encoder_ffn_embed_dim"]), (2.0 * depth) ** 0.25
         attentions = [GatedAttention(dim, heads, cfg["num_buckets"]) for _ in range(depth)]
         self.blocks = nn.ModuleList(
-            Block(attention, dim, hidden, eps=EPS, post_norm=True, alpha=alpha) for attention in attentions
+            Block(attention, dim, self._hidden, eps=EPS, post_norm=True, alpha=alpha) for attention in attentions
         )
 
     def normalized(self, fbank: Tensor) -> Tensor:
@@ -111,9 +110,18 @@ class Beats(nn.Module):
         """Return the attention of every block, in order."""
         return [module for module in self.modules() if isinstance(module, GatedAttention)]
 
-    def position_bias(self, tokens: int) -> Tensor:
-        """(heads, tokens, tokens): all blocks share the bias of the first."""
+    def numbers(self, frames: float, bands: int) -> float:
+        """Return how many numbers of a spectrogram's tokens are in memory together at the most.
+
+        Inside the MLP that is what its first map gives, before and after GELU, and some six times the token itself; in
+        attention, the position bias of some queries, before and after the gate.
+        """
+        high, wide = self.patch_embed.proj.kernel_size
+        dim, hidden = self.norm.normalized_shape[0], self._hidden
+        return frames / high * (bands // wide) * (2 * hidden + 6 * dim + 4 * QUERIES)
+
+    def position_bias(self, tokens: int) -> PositionBias:
+        """Return the bias of every pair of so many tokens: all blocks share that of the first."""
         bias = self.attentions()[0].relative_attention_bias
-        index = buckets(tokens, bias.num_embeddings, self.max_distance).to(bias.weight.device)
-        pairs: Tensor = bias(index)
-        return pairs.permute(2, 0, 1)
+        offsets = torch.arange(1 - tokens, tokens, device=bias.weight.device)
+        return PositionBias(bias(buckets(offsets, bias.num_embeddings, self.max_distance)).T)

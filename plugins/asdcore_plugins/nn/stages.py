@@ -12,14 +12,15 @@ def run(
 ) -> dict[int | str, Tensor]:
     """Return the maps asked for: i is what stage i gives, "final" what ``final`` makes of the last stage's.
 
-    Nothing above the highest of them is computed.
+    Nothing above the highest of them is computed, and no other map is kept.
     """
     stages = list(stages)
     last = max(len(stages) - 1 if layer == "final" else int(layer) for layer in layers)
     maps: dict[int | str, Tensor] = {}
     for i, stage in enumerate(stages[: last + 1]):
         x = stage(x)
-        maps[i] = x
+        if i in layers:
+            maps[i] = x
     if "final" in layers:
         maps["final"] = final(x)
     return {layer: maps[layer] for layer in layers}

@@ -106,7 +106,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps)
         self.mlp = Mlp(dim, hidden)
 
-    def forward(self, x: Tensor, *position: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *position: Any) -> Tensor:
         """(n_clips, tokens, dim) -> the same shape; ``position`` goes to the attention."""
         if self.post_norm:
             x = self.norm1(self.alpha * x + self.attn(x, *position))
@@ -161,18 +161,19 @@ def prepended(special: Tensor, patches: Tensor) -> Tensor:
 
 
 def hidden_states(
-    x: Tensor, blocks: nn.ModuleList, layers: Iterable[int | str], *position: Tensor
+    x: Tensor, blocks: nn.ModuleList, layers: Iterable[int | str], *position: Any
 ) -> dict[int | str, Tensor]:
     """What enters the first block (layer 0) or leaves block k (layer k); what leaves the last, for a layer with a name.
 
-    No block above the highest layer is run.
+    No block above the highest layer is run, and nothing that was not asked for is kept.
     """
     wanted = set(layers)
     highest = max(len(blocks) if isinstance(layer, str) else layer for layer in wanted)
-    hidden: dict[int | str, Tensor] = {0: x}
+    hidden: dict[int | str, Tensor] = {0: x} if 0 in wanted else {}
     for k in range(1, highest + 1):
         x = blocks[k - 1](x, *position)
-        hidden[k] = x
+        if k in wanted:
+            hidden[k] = x
     return {layer: x if isinstance(layer, str) else hidden[layer] for layer in wanted}
 
 

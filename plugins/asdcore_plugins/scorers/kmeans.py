@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
+from threadpoolctl import get_cached_controller
 
 from asdcore import REFERENCES, OnnxValue, distances, distances_to_onnx
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
@@ -121,7 +121,7 @@ class KMeans(ReferenceScorer):
             source = unit_rows(source)
         model = cluster.KMeans(min(self._k, len(set(keys))), random_state=self._seed or 0, n_init=1)
         # On one thread, sums over clusters are made in one order.
-        with threadpool_limits(1), warnings.catch_warnings():
+        with get_cached_controller().limit(limits=1), warnings.catch_warnings():
             # Clips that differ only in loudness are the same for the cosine: then some centres come twice.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return np.asarray(model.fit(source).cluster_centers_, dtype=np.float32)

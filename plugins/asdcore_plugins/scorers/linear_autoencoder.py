@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from threadpoolctl import threadpool_limits
+from threadpoolctl import get_cached_controller
 
 from asdcore import DOMAINS, REFERENCES, DataError, OnnxValue
 from asdcore_plugins.nn.as_onnx.spectra import framed_to_onnx
@@ -240,7 +240,7 @@ class _Spread(Learned):
         """(n, time, band, dim) -> {reference: (n,)}; pooled is the nearer domain of each residual."""
         scores = {name: np.empty(len(clips)) for name in references}
         # One clip at a time, on one thread: its rounding must not depend on the others.
-        with threadpool_limits(1):
+        with get_cached_controller().limit(limits=1):
             for i, clip in enumerate(clips):
                 rows = common.residuals(clip)
                 if self.by_frame:

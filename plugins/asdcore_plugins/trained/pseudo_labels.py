@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sklearn import cluster
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
+from threadpoolctl import get_cached_controller
 
 from asdcore import DataError
 from asdcore_plugins.nn.front_ends.sound import InMemory
@@ -172,7 +172,7 @@ def clustered(features: NDArray[np.float32], clusters: int, seed: int, method: s
         return np.zeros(len(unit), np.int64)
     model = _model(method, different, seed, len(unit))
     # On one thread, sums over clusters are made in one order.
-    with threadpool_limits(1), warnings.catch_warnings():
+    with get_cached_controller().limit(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # clips that differ in their last bits alone
         labels = model.fit_predict(unit)
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asdcore.compute.encoding import built_encoders, encoding, long_clips
+from asdcore.compute.encoding import built_encoders, encoding, long_clips, spooled_sound
 from asdcore.compute.encoding.long_clips import hear_long, in_blocks, waveform_in_blocks
 from asdcore.compute.encoding.requests import Output, Request
 from asdcore.contract.tokens import Tokens
@@ -227,7 +227,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("view", ["near", "mean", "wiener", "stereo"])
 @pytest.mark.parametrize("rate", [22050, 16000])
 def test_the_waveform_that_a_training_hears_is_the_same_in_blocks(tmp_path, monkeypatch, view, rate):
-    monkeypatch.setattr(long_clips, "BLOCK", 7000)
+    monkeypatch.setattr(spooled_sound, "BLOCK", 7000)
     path = recording(tmp_path / "a.wav")
     sound, facts = decode_new(path)
     whole = encoding.resampled(encoding.waveform(view, "{}", sound, facts.sample_rate), facts.sample_rate, rate)

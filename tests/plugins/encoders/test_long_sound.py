@@ -8,7 +8,9 @@ import transformers
 
 import asdcore
 from asdcore.testing import checks
+from asdcore_plugins.encoders import speech
 from asdcore_plugins.nn.mobilenet import MobileNetV3
+from asdcore_plugins.nn.running.memory import seconds_that_fit
 
 IN_BLOCKS = checks("encoder")["check_encoder_in_blocks"]
 
@@ -58,20 +60,38 @@ def test_convolutions_and_speech_hear_windows_if_they_are_told_to(tmp_path, rand
         IN_BLOCKS(lambda encoder=encoder: encoder)
         whole = asdcore.load_encoder(name, checkpoint=str(checkpoint))
         assert whole.encode_blocks is None
-        assert whole.longest == pytest.approx({"efficientat": 2400.0, "hubert": 60.0}[name])
+        assert whole.longest == {"efficientat": 651.0, "hubert": 1562.0}[name]
 
 
 def test_what_is_heard_at_once_has_a_bound(golden):
-    assert golden("beats").longest == 60.0
+    assert 100.0 < golden("beats").longest < 1000.0
     assert [golden("echo", sample_rate=rate).longest for rate in (8000, 16000, 48000)] == [1200.0, 1200.0, 400.0]
     assert golden("fisher", beyond="cut").longest == 1200.0
     assert golden("fisher").longest is None
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 61, "10", True, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1, "10", True, float("nan")])
 def test_a_window_that_cannot_be_is_refused(golden, seconds):
-    with pytest.raises(asdcore.PluginError, match="window_seconds must be a number above 0 and at most 60, got"):
+    with pytest.raises(asdcore.PluginError, match="window_seconds must be a number above 0, got"):
         golden("beats", window_seconds=seconds)
+
+
+def test_a_window_that_memory_does_not_allow_is_refused_with_what_it_does(golden):
+    allowed = golden("beats").longest
+    assert golden("beats", window_seconds=allowed).encode_blocks is not None
+    more = (
+        rf"window_seconds is {allowed + 1:g}; memory allows windows of {allowed:g} s .* Write window_seconds = 10, or"
+    )
+    with pytest.raises(asdcore.PluginError, match=more):
+        golden("beats", window_seconds=allowed + 1)
+
+
+@pytest.mark.parametrize("kind", ["WavLM", "Hubert", "Data2VecAudio"])
+def test_the_base_models_of_speech_take_the_clips_of_the_challenge(kind):
+    config = getattr(transformers, f"{kind}Config")()
+    bytes_taken = speech._bytes(config, 16000, attends_in_full=kind == "WavLM")
+    assert seconds_that_fit(torch.device("cpu"), *bytes_taken) >= 18.0
+    assert (bytes_taken[1] > 0) == (kind == "WavLM")
 
 
 @pytest.mark.parametrize("beyond", ["cut", "", None])

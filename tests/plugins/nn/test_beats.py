@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from asdcore_plugins.nn.beats import Beats, GatedAttention, buckets
+from asdcore_plugins.nn.position_bias import PositionBias
 
 CFG = {
     "encoder_layers": 2,
@@ -36,7 +37,7 @@ def bucket(offset, num_buckets, max_distance):
 
 @pytest.mark.parametrize(("num_buckets", "max_distance"), [(320, 800), (32, 128), (20, 50)])
 def test_buckets_are_exact_near_by_and_logarithmic_far_off(num_buckets, max_distance):
-    found = buckets(200, num_buckets, max_distance)
+    found = buckets(torch.arange(200)[None] - torch.arange(200)[:, None], num_buckets, max_distance)
     assert found.dtype == torch.int64
     expected = [[bucket(key - query, num_buckets, max_distance) for key in range(200)] for query in range(200)]
     assert np.array_equal(found.numpy(), expected)
@@ -45,18 +46,18 @@ def test_buckets_are_exact_near_by_and_logarithmic_far_off(num_buckets, max_dist
 
 
 def test_distances_beyond_the_largest_share_a_bucket():
-    found = buckets(300, 32, 64)
-    assert set(found[0, 64:].tolist()) == {31}
-    assert set(found[-1, :-64].tolist()) == {15}
+    assert set(buckets(torch.arange(64, 300), 32, 64).tolist()) == {31}
+    assert set(buckets(-torch.arange(64, 300), 32, 64).tolist()) == {15}
 
 
 def test_every_query_gates_the_position_bias_for_itself(random_state):
     module = GatedAttention(12, 3, 32)
     module.load_state_dict(random_state(module))
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 7, 12)).astype(np.float32))
-    position = torch.from_numpy(np.random.default_rng(1).standard_normal((3, 7, 7)).astype(np.float32))
+    bias = PositionBias(torch.from_numpy(np.random.default_rng(1).standard_normal((3, 13)).astype(np.float32)))
+    position = torch.stack([bias.of_offset[:, 6 - query : 13 - query] for query in range(7)], dim=1)
     with torch.inference_mode():
-        found = module(x, position)
+        found = module(x, bias)
         expected = torch.empty(2, 7, 12)
         for clip in range(2):
             q, k, v = (one(x[clip]).view(7, 3, 4) for one in (module.q_proj, module.k_proj, module.v_proj))
@@ -105,7 +106,8 @@ def test_there_is_no_projection_between_equal_widths():
 def test_all_blocks_get_the_bias_of_the_first(random_state):
     model = Beats(CFG)
     model.load_state_dict(random_state(model))
-    bias = model.position_bias(5)
+    bias = model.position_bias(5).whole
     assert bias.shape == (3, 5, 5)
     first = model.attentions()[0].relative_attention_bias.weight
-    assert torch.equal(bias[:, 1, 3], first[buckets(5, 32, 40)[1, 3]])
+    assert torch.equal(bias[:, 1, 3], first[buckets(torch.tensor(2), 32, 40)])
+    assert torch.equal(bias[:, 4, 1], first[buckets(torch.tensor(-3), 32, 40)])

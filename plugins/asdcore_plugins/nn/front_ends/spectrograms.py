@@ -5,7 +5,8 @@ float64 for an encoder that is asked to be exact. Everything is computed on the 
 with sparse filter banks, so that a clip's spectrogram is the same bits in any batch, with any number of threads and
 wherever the network runs; torch alone computes it, whatever else is installed. The authors' float32 differs from it by
 at most 3e-4 (natural logarithm), where a band is near its floor.
-Frames are transformed in blocks that fit into a core's cache, which is faster than all of a clip at once.
+Frames are made and transformed in blocks that fit into a core's cache, which is faster than all of a clip at once, and
+takes no more memory than the clip and its spectrogram do.
 
 A clip too short for one frame raises DataError; the authors' code fails there too.
 """
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from asdcore import DataError
 from asdcore_plugins.nn.front_ends.mel import Floats, kaldi_bank
+from asdcore_plugins.nn.front_ends.sound import InMemory, Samples, Sound, mirrored
 
 KALDI_FLOOR = 1.1920928955078125e-07
 """The smallest energy before Kaldi's logarithm: float32 epsilon."""
@@ -66,7 +69,7 @@ def kaldi_fbank(
         return torch.sub(frames, before, alpha=preemphasis).mul_(taper)
 
     def fbank(clip: Tensor) -> Tensor:
-        return _energies(clip.unfold(0, length, shift), shaped, n_fft, bank).clamp_(min=KALDI_FLOOR).log_()
+        return _energies(_inside(clip, length, shift), shaped, n_fft, bank).clamp_(min=KALDI_FLOOR).log_()
 
     return _each(waveform, fbank, needed=length, sample_rate=sample_rate)
 
@@ -92,7 +95,7 @@ def passt_mel(
     taper = torch.hann_window(win_length, periodic=False, dtype=torch.float64, device="cpu")
 
     def mel(clip: Tensor) -> Tensor:
-        frames = _centred(torch.sub(clip[1:], clip[:-1], alpha=0.97), win_length, n_fft, hop)
+        frames = _centred(_Emphasized(clip), win_length, n_fft, hop)
         return _energies(frames, taper.mul, n_fft, bank).add_(1e-5).log_().add_(4.5).div_(5.0)
 
     return _each(waveform, mel, needed=n_fft // 2 + 2, sample_rate=sample_rate)
@@ -109,7 +112,7 @@ def mel_db(
     """
 
     def decibels(clip: Tensor) -> Tensor:
-        scaled = frames_db(_centred(clip, n_fft, n_fft, hop), bank)
+        scaled = _decibels(_centred(InMemory(clip.numpy()), n_fft, n_fft, hop), n_fft, bank)
         return scaled if top_db is None else scaled.clamp(min=scaled.max() - top_db)
 
     return _each(waveform, decibels, needed=n_fft // 2 + 1, sample_rate=sample_rate)
@@ -117,9 +120,7 @@ def mel_db(
 
 def frames_db(frames: Tensor, bank: Tensor) -> Tensor:
     """Frames (n, n_fft) of float64 -> their mel powers in dB (n_mels, n), as :func:`mel_db` has them."""
-    n_fft = frames.shape[1]
-    taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
-    return _energies(frames, taper.mul, n_fft, bank).clamp_(min=DB_FLOOR).log10_().mul_(10.0)
+    return _decibels(_Frames(len(frames), lambda start, stop: frames[start:stop]), frames.shape[1], bank)
 
 
 def log_stft(waveform: Tensor, *, sample_rate: int, floor: float, mean: float, std: float) -> Tensor:
@@ -132,7 +133,7 @@ def log_stft(waveform: Tensor, *, sample_rate: int, floor: float, mean: float, s
     taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
 
     def logarithm(clip: Tensor) -> Tensor:
-        power = _energies((clip - clip.mean()).unfold(0, n_fft, hop), taper.mul, n_fft, None)
+        power = _energies(_inside(clip, n_fft, hop, clip.double().mean()), taper.mul, n_fft, None)
         return power.sqrt_().add_(floor).log_().sub_(mean).div_(2.0 * std)
 
     return _each(waveform, logarithm, needed=n_fft, sample_rate=sample_rate)
@@ -171,30 +172,73 @@ def check_length(n_samples: int, needed: int, sample_rate: int) -> None:
         )
 
 
+class _Frames(NamedTuple):
+    """Frames of a clip: how many, and what makes some of them (stop - start, length) in float64."""
+
+    n: int
+    read: Callable[[int, int], Tensor]
+
+
+@dataclass(frozen=True)
+class _Emphasized:
+    """What x[i + 1] - 0.97 x[i] makes of a clip x, as a sound in float64."""
+
+    clip: Tensor
+
+    def __len__(self) -> int:
+        return len(self.clip) - 1
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return samples; none lie beyond the ends."""
+        part = self.clip[start : stop + 1].double()
+        emphasized: Samples = torch.sub(part[1:], part[:-1], alpha=0.97).numpy()
+        return emphasized
+
+
 def _each(waveform: Tensor, front_end: Callable[[Tensor], Tensor], *, needed: int, sample_rate: int) -> Tensor:
-    """(n_clips, n_samples) -> (n_clips, frames, n_mels) of the same type, by a front end of one float64 clip."""
+    """(n_clips, n_samples) -> (n_clips, frames, n_mels) of the same type, by a front end of one clip."""
     check_length(waveform.shape[1], needed, sample_rate)
-    return torch.stack([front_end(clip).T.to(waveform.dtype) for clip in waveform.cpu().double()]).to(waveform.device)
+    return torch.stack([front_end(clip).T.to(waveform.dtype) for clip in waveform.cpu()]).to(waveform.device)
 
 
-def _centred(clip: Tensor, length: int, n_fft: int, hop: int) -> Tensor:
-    """(n_samples,) -> (frames, length): around every ``hop``-th sample, the clip mirrored over half an FFT."""
-    inset = (n_fft - length) // 2
-    mirrored = pad(clip[None], (n_fft // 2, n_fft // 2), mode="reflect")[0]
-    return mirrored[inset : inset + len(clip) + length].unfold(0, length, hop)
+def _inside(clip: Tensor, length: int, hop: int, offset: Tensor | None = None) -> _Frames:
+    """Frames that lie fully inside a clip, less an offset."""
+
+    def read(start: int, stop: int) -> Tensor:
+        part = clip[start * hop : (stop - 1) * hop + length].double()
+        return (part if offset is None else part - offset).unfold(0, length, hop)
+
+    return _Frames((len(clip) - length) // hop + 1, read)
 
 
-def _energies(frames: Tensor, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor | None) -> Tensor:
-    """Frames (n, length), their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n).
+def _centred(sound: Sound, length: int, n_fft: int, hop: int) -> _Frames:
+    """Frames around every ``hop``-th sample, the sound mirrored over half an FFT."""
+    before = n_fft // 2 - (n_fft - length) // 2
+
+    def read(start: int, stop: int) -> Tensor:
+        part = mirrored(sound, start * hop - before, (stop - 1) * hop - before + length)
+        return torch.from_numpy(part).double().unfold(0, length, hop)
+
+    return _Frames(len(sound) // hop + 1, read)
+
+
+def _decibels(frames: _Frames, n_fft: int, bank: Tensor) -> Tensor:
+    """Return mel powers in dB (n_mels, n)."""
+    taper = torch.hann_window(n_fft, dtype=torch.float64, device="cpu")
+    return _energies(frames, taper.mul, n_fft, bank).clamp_(min=DB_FLOOR).log10_().mul_(10.0)
+
+
+def _energies(frames: _Frames, shaped: Callable[[Tensor], Tensor], n_fft: int, bank: Tensor | None) -> Tensor:
+    """Frames, their shape before an FFT, filter bank (n_mels, bins) -> energies (n_mels, n).
 
     Without a bank, the power of every bin (bins, n).
     """
-    n, length = frames.shape
+    n = frames.n
     energies = torch.empty(n_fft // 2 + 1 if bank is None else len(bank), n, dtype=torch.float64, device="cpu")
     padded = torch.zeros(min(n, BLOCK), n_fft, dtype=torch.float64, device="cpu")
     for start in range(0, n, BLOCK):
-        block = padded[: n - start]
-        block[:, :length] = shaped(frames[start : start + BLOCK])
+        block, some = padded[: n - start], frames.read(start, min(start + BLOCK, n))
+        block[:, : some.shape[1]] = shaped(some)
         # Squared in place, real and imaginary parts side by side: nothing is gathered from a stride.
         squares = torch.view_as_real(torch.fft.rfft(block)).square_()
         power = squares[..., 0].add_(squares[..., 1])

@@ -1,11 +1,13 @@
-"""How many clips go through a network together: as many as fit into the memory of its device.
+"""How much goes through a network at once: as long a clip, and as many clips, as fit into the memory of its device.
 
-The first clip of a length goes alone, and what it takes tells how many go together. Where that was too many after all,
-the number is halved, and the work goes on.
+A clip or window that alone would take more than a network may is refused before the work. The first clip of a length
+goes alone, and what it takes tells how many go together. Where that was too many after all, the number is halved, and
+the work goes on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -16,11 +18,44 @@ from asdcore import DataError
 
 Clip = TypeVar("Clip")
 
+ON_CPU = 400_000_000
+"""Bytes that one clip may take on its way through a network, beside the network itself: so a run stays below 1 GB."""
+
+ELSEWHERE = 4_000_000_000
+"""The same on another device, whose memory is its own."""
+
 SHARE = 0.7
 """The part of the free memory that is used; the rest is for what the allocator cannot join together."""
 
 MOST = 256
 """Clips that go together at most: beyond it a network gains nothing."""
+
+
+def seconds_that_fit(device: torch.device, per_second: float, by_square: float = 0.0) -> float:
+    """Return of how many whole seconds a clip may be that goes through a network at once.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+    per_second : float
+        Bytes of its largest maps, by the seconds of a clip, in float32. ``exact`` takes twice as many.
+    by_square : float
+        Bytes of its attention, by the square of the seconds. The larger of the two counts.
+
+    Returns
+    -------
+    float
+        Less than 1 s is not rounded.
+
+    Examples
+    --------
+    >>> seconds_that_fit(torch.device("cpu"), 16e6), seconds_that_fit(torch.device("cpu"), 16e6, 1e6)
+    (25.0, 20.0)
+    """
+    allowed = ON_CPU if device.type == "cpu" else ELSEWHERE
+    fits = min(allowed / per_second, math.sqrt(allowed / by_square) if by_square else math.inf)
+    return float(math.floor(fits)) if fits >= 1.0 else fits
 
 
 class Portions:

@@ -14,6 +14,7 @@ A long recording is read window by window, and never held as a whole; of one tha
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -115,7 +116,12 @@ class Windowed(TorchEncoder):
             self.longest = longest
             self.reach("windows", fits=sys.maxsize, window=sys.maxsize)
             return
-        seconds = between("window_seconds", window_seconds, 0, longest, high_included=True)
+        seconds = between("window_seconds", window_seconds, 0, math.inf)
+        if seconds > longest:
+            raise ValueError(
+                f"window_seconds is {seconds:g}; memory allows windows of {longest:g} s of this network at most. Write "
+                f"window_seconds = {min(10.0, longest):g}, or any number up to {longest:g}."
+            )
         window = max(1, round(seconds * self.sample_rate))
         self.reach("windows", fits=window, window=window)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import get_cached_controller
 
 from asdcore import DataError
 from asdcore_plugins.scorers.bases.references import large_enough, members_of
@@ -55,7 +55,7 @@ class PerReference(ReferenceScorer):
         order = np.array(sorted(range(len(clips)), key=lambda i: hashlib.sha256(clips[i].tobytes()).digest()), np.intp)
         members = members_of(domain[order], self._banked)
         members = large_enough(self.name, members, self.fewest, named=self._references)
-        with threadpool_limits(1):
+        with get_cached_controller().limit(limits=1):
             models = self._estimated(clips, {name: order[places] for name, places in members.items()})
         self._models, self._shape = models, clips.shape[1:]
 

@@ -157,7 +157,7 @@ def test_a_network_that_takes_clips_as_they_are_has_a_bound_or_windows():
     assert encoder.longest is None
     (clip,) = noise(1, 1234)
     assert len(encoder.prepare(clip[None])) == 31
-    with pytest.raises(ValueError, match=r"window_seconds must be a number above 0 and at most 0\.5, got 0\.6"):
+    with pytest.raises(ValueError, match=r"window_seconds is 0\.6; memory allows windows of 0\.5 s .* = 0\.5, or any"):
         encoder.take_whole(0.6, longest=0.5)
 
 
