@@ -33,6 +33,7 @@ from large_banks import large_banks
 from long_recordings import long_recordings
 from many_machines import many_machines
 from million_clips import million_clips
+from monitor_year import monitor_year
 from monitoring import monitoring
 from reporting import reporting
 from scoring import scoring
@@ -226,6 +227,7 @@ def main() -> None:
         million_clips,
         long_recordings,
         monitoring,
+        monitor_year,
         freezing_many,
         cold_runs,
     )

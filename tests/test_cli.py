@@ -112,12 +112,8 @@ def test_run_and_evaluate(here, dataset, fused, tmp_path):
     done = asdcore("run", fused, "--data", dataset, "--out", tmp_path / "run", "--task", "dcase2026")
     assert done.returncode == 0, done.stderr
     assert f"asdcore evaluate {tmp_path / 'run'}" in done.stdout
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
-        "clips",
-        "embed",
-        "score",
-        "fuse",
-    ] or "note" in done.stderr
+    told = [line.split(":")[0] for line in done.stderr.splitlines()]
+    assert [word for word in told if word != "note"] == ["clips", "embed", "score", "fuse"]
     shown = here("evaluate", tmp_path / "run")
     assert "ALL anomalies of the section" in shown.stdout
     told = json.loads(here("evaluate", tmp_path / "run", "--json").stdout)

@@ -13,10 +13,13 @@ from asdcore import progress
 from asdcore.progress import Bars, Lines, Silent, doing, pace
 
 
-def test_nobody_is_told_outside_a_stage_or_in_silence():
+def test_nobody_is_told_outside_a_stage_or_in_silence(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "QUIET", 0.0)
     doing("nothing")
-    with Silent().stage("score", 1):
+    with Silent().stage("score", 1) as advance:
         doing("nothing")
+        advance(1)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_log_is_told_after_a_while_and_not_of_every_step(capsys, monkeypatch):

@@ -25,7 +25,7 @@ def import_(
     seconds: Annotated[
         float | None, typer.Option(help="The table is of windows of this length, as 'asdcore run' cuts them.")
     ] = None,
-    hop: Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: the length.")] = None,
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:

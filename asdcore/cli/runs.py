@@ -74,7 +74,6 @@ def demo(
     show_evaluation(evaluate_run(finished))
     manifest = out / f"{profile}-{seed}.json"
     _forget(manifest)
-    typer.echo()
     print_lines(terminal.manifest(freeze(finished, manifest, progress=shown)))
     print_lines(terminal.verification(verify(manifest, progress=shown)))
     missing = missing_libraries()
@@ -110,7 +109,7 @@ def run(
     ] = None,
     rehash: Annotated[bool, typer.Option("--rehash", help="Read every recording, even if it seems unchanged.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Cut recordings into windows of this length.")] = None,
-    hop: Annotated[float | None, typer.Option(help="From one window to the next. Default: the length.")] = None,
+    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: the length.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Write the report, too: report.html below --out.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -45,10 +46,17 @@ TABLES = ("csv", "latex")
 
 
 class Command(TyperCommand):
-    """A command that refuses paths that name nothing, such as an empty one.
+    """A command that refuses paths that name nothing, such as an empty one, and whose help has no types of Python.
 
-    An unset shell variable leaves an empty one, and it would mean '.'.
+    An unset shell variable leaves an empty path, and it would mean '.'.
     """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options and arguments of the help, each with the type of one value: <path>, not <list[Path]>."""
+        params: list[Any] = self.params
+        for param in params:
+            vars(param)["display_type"] = partial(_one_value, param.display_type)
+        super().format_options(ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what was typed; raises AsdcoreError if a path in it cannot name a file or folder."""
@@ -93,6 +101,12 @@ def _check_tables(asked: Mapping[str, Path], params: Mapping[str, Any]) -> None:
 def _as_list(value: Any) -> list[Any]:
     """Return the values of an option or argument: none, one or several."""
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
+
+
+def _one_value(display_type: Callable[[Any], str], ctx: Any) -> str:
+    """Return what the help says of a value, such as <path> or <int>: typer says <list[Path]> and <int range>."""
+    name = re.sub(r"list\[(.+)\]", r"\1", display_type(ctx).removesuffix(" range>").strip("<>"))
+    return f"<{name[:1].lower()}{name[1:]}>"
 
 
 def _processed(param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:

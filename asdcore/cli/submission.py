@@ -17,7 +17,7 @@ SHOWN = 20  # lines of one file that are printed; --json has all
 
 
 def package(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, of the evaluation data.", metavar="RUN")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, of the evaluation data.")],
     label: Annotated[str, typer.Option(help="<Name>_<Institute>, or full labels with commas between them.")],
     systems: Annotated[
         str | None, typer.Option(help="Up to four, with commas between them; they are numbered in this order.")

@@ -22,7 +22,7 @@ from asdcore.monitor.past import Past, Settings
 from asdcore.store.disk.atomic import atomic_path
 
 EVERY = 16_000_000
-"""Bytes of log after which one is written: some 60,000 windows, which take three seconds of CPU to read."""
+"""Bytes of log after which one is written: some 60,000 windows, which take two seconds of CPU to read."""
 
 LARGE = 4
 """A checkpoint of many bytes is written when the log has grown by a quarter of them, so that disks are spared."""
@@ -60,11 +60,12 @@ class Checkpoints:
         """Write a checkpoint if the log has grown by enough since the last; without room for it nothing is lost."""
         grown = self._journal.size - self._length
         if grown >= max(EVERY, self._size // LARGE):
-            self._length = self._journal.size
             with suppress(StoreError, OSError):
-                self._write(past)
+                self.write(past)
 
-    def _write(self, past: Past) -> None:
+    def write(self, past: Past) -> None:
+        """Write a checkpoint of what follows from all of the log."""
+        self._length = self._journal.size
         arrays: dict[str, NDArray[np.float64]] = {}
         digest, lines = self._journal.prefix(self._length)
         facts = {

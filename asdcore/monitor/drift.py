@@ -22,14 +22,12 @@ change to this test, as they are to anybody who compares.
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import math
-from array import array
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+from asdcore.monitor.sorted_values import SortedValues
 
 JUMP = 0.01
 """The share of capital that moves between accounts at every step."""
@@ -62,7 +60,7 @@ class ExchangeabilityTest:
     """
 
     def __init__(self, name: str, reference: Iterable[float] = ()) -> None:
-        self._name, self._before = name, array("d", sorted(map(float, reference)))
+        self._name, self._before = name, SortedValues(reference)
         self._accounts, self._n = [(1 - RESERVE) / len(BETS)] * len(BETS), 0
 
     @property
@@ -72,10 +70,10 @@ class ExchangeabilityTest:
 
     def hear(self, value: float) -> float:
         """Take in a value, and return the capital after it."""
-        below, above = bisect.bisect_left(self._before, value), bisect.bisect_right(self._before, value)
-        more, equal = len(self._before) - above, above - below
+        more = self._before.above(value)
+        equal = len(self._before) - more - self._before.below(value)
         p = (more + self._draw() * (equal + 1)) / (len(self._before) + 1)
-        bisect.insort(self._before, value)
+        self._before.add(value)
         everything = math.fsum(self._accounts)
         fresh = self._reserve(self._n - 1) - self._reserve(self._n)
         moved = [(1 - JUMP) * account + (JUMP * everything + fresh) / len(BETS) for account in self._accounts]
@@ -84,12 +82,12 @@ class ExchangeabilityTest:
 
     def state(self) -> dict[str, Any]:
         """Return what :meth:`restore` takes: all that was heard, and what the bets have made of the capital."""
-        return {"name": self._name, "n": self._n, "accounts": self._accounts, "before": np.array(self._before)}
+        return {"name": self._name, "n": self._n, "accounts": self._accounts, "before": self._before.values()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Become the test that :meth:`state` was taken of."""
         self._name, self._n, self._accounts = state["name"], state["n"], state["accounts"]
-        self._before = array("d", state["before"].tobytes())
+        self._before = SortedValues(state["before"])
 
     @staticmethod
     def _reserve(n_values: int) -> float:

@@ -61,3 +61,8 @@ def test_a_wrong_option_in_an_example_would_be_found():
     path, command = next(param.values for param in COMMANDS if param.values[0] == ("run",))
     with pytest.raises(Exception, match="No such option"):
         command.make_context(path[-1], ["default", "--data", "data", "--out", "runs/first", "--worker-count", "2"])
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS)
+def test_the_help_calls_a_value_by_the_type_of_one(path, command):
+    assert not re.search(r"<list\[| range>|<Path>", shown(path, command))

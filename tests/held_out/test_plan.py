@@ -95,6 +95,14 @@ def test_a_range_that_the_portfolio_says_counts_for_both_domains():
     assert neighbours(60, 10, ranges={"source": 9}, said=3).gaps == {"source": 3, "target": 2}
 
 
+@pytest.mark.parametrize(
+    ("clips", "reach", "gap"),
+    [(360, 29, 18), (220, 29, 11), (219, 29, 10), (100, 3, 3), (20, 9, 1), (12, 5, 1), (6, 5, 0)],
+)
+def test_a_gap_beside_a_fold_is_the_range_or_a_tenth_of_the_clips_on_both_sides_together(clips, reach, gap):
+    assert neighbours(clips, ranges={"source": reach}).fold_gap("source", 5) == gap
+
+
 @given(SIZES, st.integers(1, 80), st.integers(2, 7))
 def test_folds_are_stretches_with_a_gap_and_enough_remain(sizes, reach, count):
     held, n = neighbours(*sizes, ranges={"source": reach}), sum(sizes)

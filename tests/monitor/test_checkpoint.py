@@ -156,11 +156,11 @@ def test_a_disk_without_room_for_a_checkpoint_stops_nothing(tmp_path, recording,
 
 
 def test_checkpoints_are_as_rare_as_they_are_large(tmp_path, recording, start, monkeypatch):
-    written, write = [], checkpoint.Checkpoints._write
+    written, write = [], checkpoint.Checkpoints.write
     monkeypatch.setattr(checkpoint, "EVERY", 300)
     monkeypatch.setattr(checkpoint, "LARGE", 1)
     monkeypatch.setattr(
-        checkpoint.Checkpoints, "_write", lambda self, past: (written.append(self._journal.size), write(self, past))
+        checkpoint.Checkpoints, "write", lambda self, past: (written.append(self._journal.size), write(self, past))
     )
     listened(start(tmp_path / "log"), File(recording(tmp_path / "night.wav", PEAKS)))
     size = (tmp_path / "log.checkpoint").stat().st_size

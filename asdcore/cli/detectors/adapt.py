@@ -20,14 +20,14 @@ def adapt(
         typer.Option("--as", help="second: what either baseline calls normal is. replacement: the new one alone."),
     ] = "second",
     machine: Annotated[
-        str | None, typer.Option(help="The machine that they are of. Default: the only one that the detector knows.")
+        str | None, typer.Option(help="The machine of the recordings. Default: the only one that the detector knows.")
     ] = None,
     section: Annotated[str | None, typer.Option(help="Its section. Default: the only one.")] = None,
     system: Annotated[
         str | None, typer.Option(help="The system that says whether they sound normal. Default: as detect.")
     ] = None,
     accept_faults: Annotated[
-        bool, typer.Option("--accept-faults", help="Add them though the detector calls some anomalous.")
+        bool, typer.Option("--accept-faults", help="Learn them though the detector calls some anomalous.")
     ] = False,
     store: StoreDir = None,
     workers: Workers = 1,

@@ -41,7 +41,7 @@ def explain(
     Reads a detector and one recording. Prints what every branch and guard adds to the score, how many train normals
     score as high, which of them sounds most alike, and which bands and seconds raised the score. What bands add to a
     branch is exact where its score is a sum over them. For the fused score each part of the sound is replaced, and the
-    clip scored again. With --data a part is replaced by that train normal, without by the clip's own background.
+    clip scored again. With --data a part is replaced by that train normal, else by the clip's own background.
 
     Example: asdcore explain first.asd clip.wav --machine SynFan --data sound
     """

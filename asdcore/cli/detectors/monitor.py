@@ -32,16 +32,16 @@ Machine = Annotated[
 Section = Annotated[str | None, typer.Option(help="Its section. Default: the only one.")]
 System = Annotated[str | None, typer.Option(help="The system. Default: as detect.")]
 Log = Annotated[Path | None, typer.Option(help="File that remembers all windows. Default: SOURCE.monitor.jsonl")]
-Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default: of the train clips.")]
+Seconds = Annotated[float | None, typer.Option(help="Length of a window. Default: that of the train clips.")]
 Hop = Annotated[float | None, typer.Option(help="Seconds from one window to the next. Default: as when it learnt.")]
 Rule = Annotated[str, typer.Option(help="k/n: an alarm begins with k of n windows above the threshold.")]
 Promise = Annotated[str | None, typer.Option(help="False alarms allowed, such as '1 per week': sets the threshold.")]
 KeepAudio = Annotated[float, typer.Option(help="Seconds of sound to keep before an alarm.", min=0, max=86400)]
 Once = Annotated[bool, typer.Option("--once", help="Of a folder: end when all that is there has been heard.")]
 Settle = Annotated[float, typer.Option(help="Of a folder: seconds for which a file must not change first.", min=0)]
-Rate = Annotated[int | None, typer.Option(help="Of stdin: Hz.", min=1000)]
-Unit = Annotated[str, typer.Option(help="Of the samples, such as g, of sound that does not say it.")]
-Channels = Annotated[int, typer.Option(help="Of stdin: how many, interleaved; samples are 16-bit.", min=1)]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of stdin, in Hz.", min=1000)]
+Unit = Annotated[str, typer.Option(help="Unit of the samples, such as g, of sound that does not say it.")]
+Channels = Annotated[int, typer.Option(help="Channels of stdin, interleaved; samples are 16-bit.", min=1)]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say of the window that raises an alarm, and of its peak, what stands out.")
 ]
@@ -79,7 +79,7 @@ def monitor(
     """Listen to a machine, and raise alarms.
 
     Reads a detector and a source of sound. Prints events as lines of JSON: an alarm that begins or ends, drift, a note.
-    All windows go into the log, from which the monitor goes on if it was stopped, by whatever. Exits with 1 if an alarm
+    All windows go into the log, from which the monitor goes on, however it was stopped. Exits with 1 if an alarm
     began, 0 if none did, and 2 if it cannot listen. With --explain an alarm also says which band of frequency and which
     seconds stand out.
 

@@ -23,7 +23,7 @@ def compare(
         int | None,
         typer.Option(min=1, help="Permutations of the test. Default: 2000, or more if many pairs need more."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of bootstrap and permutations.")] = 0,
     hypothesis: Hypothesis = None,
     as_json: Json = False,
     csv: Csv = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,9 +33,9 @@ COUNTED = (
     "least, whatever their scores."
 )
 MEANING = (
-    "leave-one-out gives: train normals scored without the clips beside them, above the threshold that leave-one-out "
-    "scores would set, what new recordings would meet; nothing (-) if a domain has too few groups. by groups: above "
-    "{threshold}. came: labelled test normals above this run's threshold."
+    "leave-one-out gives: what new recordings would meet, which is how many train normals, scored without the clips "
+    "beside them, lie above the threshold that leave-one-out scores would set; nothing (-) if a domain has too few "
+    "groups. by groups: train normals above {threshold}. came: labelled test normals above this run's threshold."
 )
 Row = dict[str, Any]
 CELL = ("system", "machine", "section", "domain")
@@ -88,7 +89,7 @@ def decisions(
     if tested:
         shown = [name for name in READINGS if any(row.get(name) is not None for row in tested)]
         readings = [f"{name}: {READINGS[name]}" for name in shown]
-        print_lines(["", "Test normals:", "", *terminal.table(tested, (*PLACE, *shown)), "", *readings])
+        print_lines(["", "Test normals:", "", *_table(tested, (*PLACE, *shown)), "", *readings])
     elif "test" in set(done.clips["split"]):
         labelled = f"Test normals: not evaluated yet. Next: asdcore evaluate {run}"
         bare = f"Which test clips are normal is unknown: they have no labels. Next: asdcore report {run}"
@@ -113,19 +114,25 @@ def _show_counts(counts: list[FalsePositives]) -> None:
     """Print the table of train normals and its warnings."""
     rows = [_as_percent(count.as_json()) for count in counts]
     print_lines(["Train normals above the threshold, scored out of fold, in percent:", ""])
-    print_lines([*terminal.table(rows, list(rows[0])), ""])
+    print_lines([*_table(rows, list(rows[0])), ""])
     print_lines([*textwrap.wrap(COUNTED, WIDTH), ""])
     doubts = [f"{count.machine} section {count.section}: {count.warning}" for count in counts if count.warning]
-    print_lines(list(dict.fromkeys(doubts)))
+    print_lines([line for doubt in dict.fromkeys(doubts) for line in textwrap.wrap(doubt, WIDTH)])
 
 
 def _show_limits(limits: list[Row], doubts: list[str | None]) -> None:
     """Print the thresholds that count groups, if any group has more than one clip."""
     if any(limit["groups"] < limit["normals"] for limit in limits):
-        print_lines(["", "Thresholds that count groups:", "", *terminal.table(limits, LIMITS), ""])
+        print_lines(["", "Thresholds that count groups:", "", *_table(limits, LIMITS), ""])
         print_lines(textwrap.wrap(ASSUMPTION, WIDTH))
         for doubt in filter(None, doubts):
             print_lines(["", *textwrap.wrap(doubt, WIDTH)])
+
+
+def _table(rows: list[Row], columns: Sequence[str]) -> list[str]:
+    """Return a table as lines, without the section where every machine has only 00, as in the data since 2023."""
+    alone = all(row["section"] in ("00", None) for row in rows)
+    return terminal.table(rows, [column for column in columns if column != "section" or not alone])
 
 
 def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Row]:
@@ -165,7 +172,7 @@ def _show_beside(beside: list[Rates], why: str) -> None:
         print_lines(["", *textwrap.wrap(why, WIDTH)])
         return
     rows = [_side(rate) for rate in beside]
-    print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *terminal.table(rows, list(rows[0])), ""])
+    print_lines(["", "Leave-one-out beside folds by group, in percent:", "", *_table(rows, list(rows[0])), ""])
     own = 'the threshold that [out_of_fold] by = "auto" would set' if beside[0].by_clip else "this run's threshold"
     print_lines(textwrap.wrap(MEANING.format(threshold=own), WIDTH))
     for system in dict.fromkeys(rate.system for rate in beside):

@@ -11,15 +11,13 @@ from asdcore.cli.shared import progress
 
 
 def report(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Finished run folders, compared side by side; or trials.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(help="Finished run folders, compared side by side; or trials.")],
     out: Annotated[Path | None, typer.Option(help="File to write. Default: report.html in the first run.")] = None,
     audio: Annotated[bool, typer.Option("--audio", help="Embed the sound of the clips shown: a large file.")] = False,
     umap: Annotated[bool, typer.Option("--umap", help="Also show maps by UMAP (needs the extra umap).")] = False,
     explain: Annotated[
         int,
-        typer.Option(help="Of so many clips of each machine and system, hear again which band and seconds stand out."),
+        typer.Option(help="For how many clips of each machine and system to say which band and seconds stand out."),
     ] = 0,
     csv: Annotated[Path | None, typer.Option(help="Folder for systems.csv and paper.csv.")] = None,
     latex: Annotated[Path | None, typer.Option(help="Folder for paper.tex.")] = None,

@@ -17,11 +17,11 @@ WIDTH = 100
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
-    """Return rows as lines of aligned columns, numbers to the right, under a header."""
+    """Return rows as lines of aligned columns, numbers to the right, under a header; None is a dash."""
     cells = [[_text(row.get(column)) for column in columns] for row in rows]
     lines = [list(columns), *cells]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    right = [all(isinstance(row.get(column), int | float) for row in rows) for column in columns]
+    right = [_is_of_numbers([row.get(column) for row in rows]) for column in columns]
     return [
         "  ".join(
             cell.rjust(width) if is_number else cell.ljust(width)
@@ -73,6 +73,11 @@ def _rebuilt(row: Mapping[str, Any]) -> dict[str, Any]:
         "pinned": row["pinned"][:12],
         "max_abs_diff": f"{far:.1e}" if far else "-" if far is None else "0",
     }
+
+
+def _is_of_numbers(values: Sequence[Any]) -> bool:
+    there = [value for value in values if value is not None]
+    return bool(there) and all(isinstance(value, int | float) for value in there)
 
 
 def _text(value: Any) -> str:

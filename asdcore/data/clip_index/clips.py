@@ -17,6 +17,7 @@ import polars as pl
 from asdcore.data.clip_index.index_problems import (
     cell_problems,
     channel_problems,
+    length_problems,
     name_problems,
     unit_problems,
     word_problems,
@@ -129,6 +130,7 @@ def index_clips(
         *unreadable,
         *misplaced,
         *word_problems(index),
+        *length_problems(index),
         *(() if names_repeat else name_problems(index)),
         *channel_problems(index, channels),
         *unit_problems(units),

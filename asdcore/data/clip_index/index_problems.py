@@ -9,6 +9,9 @@ import polars as pl
 
 from asdcore.store.tables import CELL
 
+LONGEST = 200
+"""Bytes of a machine and its section: a score file has 45 more in its name, and a name of a file no more than 255."""
+
 NAME = pl.col("clip").str.replace(r"^.*/", "").str.replace(r"(.)\.[^.]+$", "$1")
 """The name of a clip without its folders and suffix."""
 
@@ -22,6 +25,18 @@ def word_problems(index: pl.DataFrame) -> list[str]:
         if split == "train"
         else f"{clip}: its split is {split!r}, it must be 'train' or 'test'"
         for clip, split, domain in index.filter(strange | nowhere).select("clip", "split", "domain").rows()
+    ]
+
+
+def length_problems(index: pl.DataFrame) -> list[str]:
+    """Find machines and sections whose names are too long for the names of the files that are made of them."""
+    cells = index.select("machine", "section").drop_nulls().unique().sort("machine", "section").rows()
+    lengths = [(machine, section, len(f"{machine}{section}".encode())) for machine, section in cells]
+    return [
+        f"{machine} section {section}: these names have {length:,} bytes; names of files are made of them, so that "
+        f"{LONGEST} are allowed"
+        for machine, section, length in lengths
+        if length > LONGEST
     ]
 
 

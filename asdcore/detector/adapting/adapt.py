@@ -11,7 +11,6 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -35,7 +34,7 @@ from asdcore.pipeline import Work
 from asdcore.portfolio import parse_portfolio
 from asdcore.progress import EachNoteOnce, Progress, Silent
 from asdcore.store.cache import Store, default_store
-from asdcore.store.disk.atomic import check_writable, disk_trouble
+from asdcore.store.disk.atomic import check_writable, disk_trouble, working_folder
 
 WAYS = ("second", "replacement")
 
@@ -187,8 +186,7 @@ class _Adapt:
         """Fit the new normals, and write the new detector."""
         with disk_trouble(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".adapting-", dir=target.parent) as scratch:
-                folder = Path(scratch)
+            with working_folder(target.parent, "adapting") as folder:
                 manifest, heard, learnt = self._fitted(folder, way, accept_faults)
                 part = folder / part_name(manifest.sha256)
                 inside = bool(self.old._container.checkpoints)

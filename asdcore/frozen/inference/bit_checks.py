@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -30,7 +29,7 @@ from asdcore.runs.folder import TABLES, Run
 from asdcore.stages.embedding import embed
 from asdcore.stages.scoring.score_new import Probe
 from asdcore.store.cache import Store
-from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.atomic import disk_trouble, working_folder
 
 if TYPE_CHECKING:  # a detector proves its scorers here, and needs none of what runs a portfolio
     from asdcore.pipeline import Work
@@ -88,8 +87,8 @@ def prove_features(work: Work, normals: pl.DataFrame, recordings: Path, pool: Ex
     """
     samples = normals.unique(["machine", "section"], keep="first", maintain_order=True)
     paths = {recordings / clip: machine for clip, machine in samples.select("clip", "machine").rows()}
-    with disk_trouble(work.store.root), TemporaryDirectory(dir=work.store.root) as folder:
-        again = Store(Path(folder))
+    with disk_trouble(work.store.root), working_folder(work.store.root, "proof") as folder:
+        again = Store(folder)
         networks = work.networks or NONE
         jobs = embed.plan_new(paths, work.plan.branches, again, installed(), work.device, networks)
         heard = [facts for chunk in run_jobs(pool, embed.embed_new, jobs) for _, facts in chunk]

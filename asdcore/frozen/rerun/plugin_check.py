@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import polars as pl
@@ -24,6 +24,7 @@ from asdcore.frozen.rerun.recording_links import others, place_beside, plant
 from asdcore.frozen.rerun.rerun_renamed import Differing, rerun, run_fresh
 from asdcore.portfolio import DEFAULT_TASK, load_portfolio
 from asdcore.runs.folder import Run
+from asdcore.store.disk.atomic import working_folder
 
 AROUND = "logmel-knn"
 TRAIN, TEST = {"source": 50, "target": 10}, 40
@@ -77,8 +78,8 @@ def _runs(kind: str, name: str, root: Path) -> Iterator[tuple[str, list[Differin
     """Yield each check and what differs; raises an AsdcoreError if no run is possible."""
     reader: Dataset = installed().build("dataset", DEFAULT_TASK, {})
     sounds = _few(reader.clips(root), root)
-    with TemporaryDirectory(prefix=".asdcore-run-", dir=place_beside(root, [Path(gettempdir()), Path.cwd()])) as folder:
-        home = Path(folder)
+    place = place_beside(root, [Path(gettempdir()), Path.cwd()]) or Path(gettempdir())
+    with working_folder(place, "check") as home:
         plant(root, home / "data", {clip: clip for clip in sounds})
         (home / "portfolio.json").write_text(json.dumps(portfolio_around(kind, name)))
         first: Run = run_fresh(home / "portfolio.json", home, DEFAULT_TASK)

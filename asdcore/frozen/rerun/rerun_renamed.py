@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 import polars as pl
 
@@ -23,7 +23,7 @@ from asdcore.errors import DataError, ManifestError
 from asdcore.frozen.rerun.recording_links import Other, others, place_beside, plant
 from asdcore.progress import Progress, Silent
 from asdcore.runs.folder import PORTFOLIO_FILE, TABLES, Run, load_run
-from asdcore.store.disk.atomic import disk_trouble
+from asdcore.store.disk.atomic import disk_trouble, working_folder
 
 COMPARED = ("scores", "calibrated", "systems", "decisions")
 NEXT = (
@@ -77,8 +77,8 @@ def rerun(run: Run, ways: list[Other], workers: int = 1) -> Iterator[tuple[str, 
         raise DataError(f"{root}, the recordings of {run.folder}, is not there, so they cannot be run again.")
     place = place_beside(root, (run.folder.parent, Path(run.about["store"]), root.parent))
     for way in ways:
-        with disk_trouble(place or Path()), TemporaryDirectory(prefix=".asdcore-again-", dir=place) as folder:
-            home = Path(folder)
+        place = place or Path(gettempdir())
+        with disk_trouble(place), working_folder(place, "again") as home:
             plant(root, home / "data", way.sounds)
             yield way.how, _compared(run, _run_again(run, home, way, workers), way)
 

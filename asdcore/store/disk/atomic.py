@@ -86,8 +86,7 @@ def fresh_folder(path: Path) -> Iterator[Path]:
     path = path.resolve()  # '.' and '..' have no name of their own
     with disk_trouble(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch(path.parent, f"-{path.name}") as outer:
-            _sweep(path.parent.glob(f"{PREFIX}{_host()}-*-{glob.escape(path.name)}"))
+        with working_folder(path.parent, path.name) as outer:
             folder = outer / path.name
             folder.mkdir()
             yield folder
@@ -167,6 +166,17 @@ def scratch(parent: Path, ending: str) -> Iterator[Path]:
         _remove(folder)
         lock.release()
         _remove(folder)  # some file systems keep a file that is open
+
+
+@contextmanager
+def working_folder(parent: Path, purpose: str) -> Iterator[Path]:
+    """Give a :func:`scratch` folder in ``parent``, after removing those that killed processes left for this purpose.
+
+    For work that a person's folder holds meanwhile: what a kill leaves there is gone when the command is given again.
+    """
+    with scratch(parent, f"-{purpose}") as folder:
+        _sweep(parent.glob(f"{PREFIX}{_host()}-*-{glob.escape(purpose)}"))
+        yield folder
 
 
 def _locked(parent: Path, ending: str) -> tuple[Path, Lock]:

@@ -12,7 +12,6 @@ described need none. A label is 0, ``normal`` or another word of
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,7 +23,8 @@ import pyarrow.parquet as pq
 
 from asdcore import DatasetError, index_clips, is_recording
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
-from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, is_normal
+from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, UNKNOWN, is_normal
+from asdcore_plugins.datasets.bases.spreadsheets import read_spreadsheet
 from asdcore_plugins.datasets.bases.table_parts import (
     PART,
     clip_of,
@@ -183,18 +183,6 @@ def _empty_cells(empty: Mapping[str, Sequence[tuple[int, str]]]) -> Iterator[str
             yield f"{path}: row {number}: its {missing} {'are' if ' and ' in missing else 'is'} empty"
 
 
-def _check_encoding(file: Path, root: Path) -> None:
-    """Raise DatasetError for text that is not UTF-8, as spreadsheets write it if nothing else is chosen."""
-    content = file.read_bytes()
-    try:
-        content.decode()
-        is_text = b"\0" not in content
-    except UnicodeDecodeError:
-        is_text = False
-    if not is_text:
-        raise DatasetError(f"{file} is not text in UTF-8. Save it as 'CSV UTF-8'.", [], index_clips(root, []))
-
-
 def _table(root: Path) -> pl.DataFrame:
     """Read the table, all columns as text; raises DatasetError if it is not one of these columns."""
     file, *others = _tables(root)
@@ -202,9 +190,7 @@ def _table(root: Path) -> pl.DataFrame:
         raise DatasetError(f"{root} holds both {' and '.join(TABLES)}: remove one.", [], index_clips(root, []))
     try:
         if file.suffix == ".csv":
-            _check_encoding(file, root)
-            with file.open("rb") as opened:  # of a path polars would take ~ and [1] for more than a name
-                table = pl.read_csv(opened, infer_schema=False, separator=_separator(file), encoding="utf8")
+            table = read_spreadsheet(file)
         else:
             # Of some damaged pages polars asks for all memory there is, which ends the process.
             list(pq.ParquetFile(file).iter_batches())
@@ -212,7 +198,7 @@ def _table(root: Path) -> pl.DataFrame:
                 table = pl.read_parquet(opened)
         table = table.rename({name: name.strip().lower() for name in table.columns})
     except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        why = (file.suffix == ".csv" and _long_row(file)) or str(error).splitlines()[0]
+        why = str(error).splitlines()[0]
         raise DatasetError(f"{file} is not a table that can be read ({why}).", [], index_clips(root, [])) from error
     allowed = (*NEEDED, *OPTIONAL)
     problems = [
@@ -226,19 +212,6 @@ def _table(root: Path) -> pl.DataFrame:
     if table.is_empty():
         raise DatasetError(f"{file} has no rows. Write one for each clip.", [], index_clips(root, []))
     return table
-
-
-def _long_row(file: Path) -> str:
-    """Say which row of a CSV file has more cells than its first, "" if none has."""
-    with file.open(encoding="utf8", errors="replace", newline="") as lines:
-        rows = csv.reader(lines, delimiter=_separator(file))
-        columns = len(next(rows, []))
-        for number, cells in enumerate(rows, start=2):
-            if len(cells) > columns:
-                return (
-                    f"row {number} has {len(cells)} cells, and the first {columns}; quote a cell with a separator in it"
-                )
-    return ""
 
 
 def _tables(root: Path) -> list[Path]:
@@ -263,18 +236,22 @@ def _problems(root: Path, row: Row) -> Iterator[str]:
         yield f"its split is {row['split']!r}; allowed are train and test"
     if row["domain"] not in (None, *DOMAINS):
         yield f"its domain is {row['domain']!r}; allowed are {', '.join(DOMAINS)} and nothing"
-    if split == "train" and row["label"] and _is_fault(row["label"]):
-        allowed = ", ".join(NORMAL)
-        yield f"its label is {row['label']!r}, and train clips are normal; allowed are {allowed}, 0 and nothing"
+    yield from _label_problems(row["label"], split)
     if row["order"] is not None and _number(row["order"]) is None:
         yield f"its order is {row['order']!r}; a number is allowed, such as an index or a time in seconds"
 
 
-def _separator(file: Path) -> str:
-    """Return the separator of a CSV file: spreadsheets of some countries write a semicolon."""
-    with file.open(encoding="utf8", errors="replace") as lines:
-        header = lines.readline()
-    return max(",;\t", key=header.count)
+def _label_problems(label: str | None, split: str | None) -> Iterator[str]:
+    """Yield what is wrong with a label."""
+    if label is None:
+        return
+    if label.lower() in UNKNOWN:
+        yield f"its label is {label!r}, which is the name of no fault; leave the cell empty if it is unknown"
+    elif (_number(label) or 0.0) < 0:
+        yield f"its label is {label!r}; allowed are 0 or normal, 1 or the name of a fault, and nothing"
+    elif split == "train" and _is_fault(label):
+        allowed = ", ".join(NORMAL)
+        yield f"its label is {label!r}, and train clips are normal; allowed are {allowed}, 0 and nothing"
 
 
 def _text(value: Any) -> str | None:

@@ -31,6 +31,9 @@ def test_rates_by_clip_and_by_group_stand_side_by_side(runs):
     assert "bound: keeps it by proof, if a new clip comes from a new group" in said
     (heading,) = [line for line in done.stdout.splitlines() if "leave-one-out gives" in line and "aimed at" in line]
     assert heading.split()[-3:] == ["by", "groups", "came"]
+    prose = done.stdout.partition("Next: asdcore evaluate")[0]
+    assert max(map(len, prose.splitlines())) <= 100
+    assert "section" not in heading, "each machine has the section 00 alone"
     told = json.loads(asdcore("decisions", folder, "--json", "--systems", "one").stdout)
     assert {(row["domain"], row["came"]) for row in told["side_by_side"]} == {("source", None), ("target", None)}
     api.evaluate(folder, replicates=0)

@@ -38,3 +38,12 @@ def test_how_far_a_rebuilt_table_is_from_the_frozen_one_has_its_exponent(far, sh
 def test_json_has_every_digit_of_it():
     (row,) = json.loads(json.dumps(verified(5.400124791776761e-11).as_json()))["recomputed"]
     assert row["max_abs_diff"] == 5.400124791776761e-11
+
+
+def test_numbers_stand_to_the_right_also_where_some_are_missing():
+    rows = [{"share": 0.5, "bound": None, "name": "a"}, {"share": None, "bound": None, "name": None}]
+    assert terminal.table(rows, ("share", "bound", "name")) == [
+        "share  bound  name",
+        " 0.50  -      a",
+        "    -  -      -",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,15 @@ def test_a_name_must_say_one_clip(tmp_path: Path) -> None:
     ]
     twice = [*entries[:3], entries[0]]
     assert problems_of(tmp_path, twice) == ["fan/train/b.wav: another train clip of fan has the same name"] * 2
+
+
+@pytest.mark.parametrize("long", [{"machine": "ä" * 100}, {"section": "7" * 199}])
+def test_names_of_files_can_be_made_of_machine_and_section(tmp_path: Path, long: dict[str, str]) -> None:
+    entries = small(tmp_path)
+    (problem,) = problems_of(tmp_path, [{**one, **long} for one in entries])
+    assert re.search(r"^(ä+ section 00|fan section 7+): these names have 202 bytes; .* 200 are allowed$", problem)
+    fitting = {key: name[2:] for key, name in long.items()}
+    assert len(index_clips(tmp_path, [{**one, **fitting} for one in entries])) == 3
 
 
 def test_the_channels_of_a_task_hold_for_every_machine(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_what_cannot_be_learnt_from_is_refused_by_name(carried, home, dataset, t
         soundfile.write(tmp_path / "mono" / f"{i}.wav", sound, RATE)
     with pytest.raises(DataError, match=r"cannot judge 0\.wav: the clip has 1 channel(.|\n)*--as replacement"):
         adapt(tmp_path / "mono")
-    assert not list(tmp_path.glob(".adapting*"))
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 def test_it_is_explained_by_the_baseline_that_judges(second, home):

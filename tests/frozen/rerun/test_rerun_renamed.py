@@ -177,7 +177,7 @@ def test_what_reaches_beyond_its_clip_is_named_and_nothing_is_frozen(home, plant
     assert "honest" not in done.stderr
     assert "fan/test/section_00_source_test_anomaly_0000_spd_0.wav: branch " in halves
     assert "check-plugin NAME --data" in done.stderr
-    assert not list(home.glob(".asdcore-again-*"))
+    assert not list(home.glob(".writing-*"))
 
 
 HERE = """
@@ -243,7 +243,7 @@ def test_an_honest_run_is_the_same_and_is_frozen(honest, tmp_path, monkeypatch, 
     assert ended.value.code == 0
     assert "Run again in 3 other ways, with the same scores to the last bit." in capsys.readouterr().out
     assert out.exists()
-    assert not list(tmp_path.glob(".asdcore-again-*"))
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 @pytest.mark.parametrize("table", ["scores", "calibrated", "systems", "decisions"])

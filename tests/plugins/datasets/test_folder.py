@@ -57,7 +57,8 @@ def test_folders_of_test_clips_say_label_and_domain_to_the_truth_alone(tmp_path,
 def test_a_machine_with_one_clip_of_unknown_label_has_no_truth(tmp_path, lay):
     root = lay(tmp_path, "a/train/x.wav", "a/test/x.wav", "a/test/normal/x.wav", "b/train/x.wav", "b/test/bad/x.wav")
     assert READER.ground_truth(root).rows() == [("b/test/bad/x.wav", 1, None)]
-    assert READER.ground_truth(lay(tmp_path / "c", "train/x.wav", "test/x.wav")) is None
+    for unknown in ("", "unknown/", "Unlabelled/", "NA/"):
+        assert READER.ground_truth(lay(tmp_path / f"c{unknown}", "train/x.wav", f"test/{unknown}x.wav")) is None
 
 
 @pytest.mark.parametrize(

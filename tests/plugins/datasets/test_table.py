@@ -59,6 +59,26 @@ def test_spreadsheets_write_semicolons_capitals_and_a_mark_at_the_start(table):
     assert READER.clips(root)["machine"].to_list() == ["pump", "pump"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_lines_may_end_as_any_spreadsheet_ends_them(table, end, separator):
+    lines = ["path,machine,split,label", "a b.wav,pump,train,", "c.wav,pump,test,worn", ""]
+    root = table("")
+    (root / "clips.csv").write_bytes(end.join(lines).replace(",", separator).encode("utf-8-sig"))
+    assert READER.clips(root)["clip"].to_list() == ["a b.wav", "c.wav"]
+    assert READER.ground_truth(root)["label"].to_list() == [1]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("label", ["NA", "NaN", "null", "None", "unknown", "?", "-1"])
+def test_what_programs_write_for_no_label_is_not_taken_for_a_fault(table, split, label):
+    root = table(f"path,machine,split,label\na b.wav,p,train,\nc.wav,p,{split},{label}\n")
+    with pytest.raises(DatasetError) as refused:
+        READER.clips(root)
+    assert f"c.wav: row 3: its label is '{label}'" in str(refused.value)
+    assert ("leave the cell empty" in str(refused.value)) is (label != "-1")
+
+
 def test_parquet_holds_the_same_with_types_of_its_own(tmp_path, lay):
     lay(tmp_path, "a.wav", "c.wav")
     rows = {"path": ["a.wav", "c.wav"], "machine": ["p", "p"], "split": ["train", "test"], "label": [None, True]}

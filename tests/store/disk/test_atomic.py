@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import asdcore
 from asdcore.errors import StoreError
 from asdcore.store.disk.atomic import (
     PREFIX,
@@ -22,6 +25,7 @@ from asdcore.store.disk.atomic import (
     check_writable,
     fresh_folder,
     remove_orphans,
+    working_folder,
     write_json,
     write_text,
 )
@@ -147,6 +151,22 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next(tmp_path):
     with fresh_folder(tmp_path / "run"):
         pass
     assert list(tmp_path.iterdir()) == [another]
+    with working_folder(tmp_path, "another") as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_for_good_in_a_folder_of_a_person():
+    """A temporary folder of Python's stays when its process is killed; only where the system keeps such is it used."""
+    calls = [
+        (file.name, ast.unparse(node))
+        for file in Path(asdcore.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and re.search(r"(TemporaryDirectory|mkdtemp|mkstemp|NamedTemporaryFile)$", ast.unparse(node.func))
+    ]
+    assert len(calls) > 5
+    assert [call for call in calls if "dir=" in call[1]] == []
 
 
 WRITING = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,11 @@ Sounds = NDArray[np.float32]
 
 def hums(n_clips: int, n_samples: int, sample_rate: int, seed: int, loudness: float = 0.1) -> Sounds:
     """Make (n_clips, n_samples) float32 in [-1, 1]: each clip with its own pitch, level, noise and small offset."""
+    return _hums(n_clips, n_samples, sample_rate, seed, loudness).copy()  # a component may write into what it is given
+
+
+@functools.lru_cache(maxsize=32)  # the checks of a component ask for the same ones over and over
+def _hums(n_clips: int, n_samples: int, sample_rate: int, seed: int, loudness: float) -> Sounds:
     rng = np.random.default_rng(seed)
     time = np.arange(n_samples) / sample_rate
     clips = np.empty((n_clips, n_samples), dtype=np.float32)

@@ -4,8 +4,8 @@ A clip's folders say all that is known of it. ``<machine>/train/`` holds normal 
 judged; a folder without machines is one machine, called ``machine``, so that another folder may take its place. Below
 ``train``, ``source`` and ``target`` are domains and any other folder is a condition, which becomes an attribute. Below
 ``test``, ``normal`` or ``good`` holds normal clips, in folders of their own too, and any other folder is the name of a
-fault, but for days, hours and numbers; without either, nothing is known of a clip. The words are those of
-:mod:`asdcore_plugins.datasets.bases.own_names`. Clips may lie as deep as they like.
+fault, but for days, hours, numbers and words such as ``unknown``; without either, nothing is known of a clip. The
+words are those of :mod:`asdcore_plugins.datasets.bases.own_names`. Clips may lie as deep as they like.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import polars as pl
 
 from asdcore import DatasetError, index_clips, is_recording
-from asdcore_plugins.datasets.bases.own_names import DOMAINS, FAULTY, LAYOUTS, TEST, TRAIN, is_normal
+from asdcore_plugins.datasets.bases.own_names import DOMAINS, FAULTY, LAYOUTS, TEST, TRAIN, UNKNOWN, is_normal
 
 HIDDEN = (".", "__MACOSX")
 TIME = re.compile(r"[^A-Za-z]*(?:[Tt][^A-Za-z]+)?[Zz]?")
@@ -132,7 +132,7 @@ def _place(parts: tuple[str, ...]) -> Place | str:
     rest = [name for name in below if name.lower() not in DOMAINS]
     if folders[at].lower() in TEST:
         words = [name for name in rest if not TIME.fullmatch(name)]
-        label = None if not words else int(not is_normal(words[0]))
+        label = None if not words or words[0].lower() in UNKNOWN else int(not is_normal(words[0]))
         if any(is_normal(name) if label else name.lower() in FAULTY for name in words[1:]):
             return f"in {words[0]}/, which says {'faulty' if label else 'normal'}, and below it a folder says the other"
         return Place(machine, "test", domains[0] if domains else None, label, None)

@@ -14,6 +14,9 @@ NORMAL = ("normal", "good", "ok", "healthy")
 FAULTY = ("abnormal", "anomalous", "anomaly", "bad", "broken", "defect", "fault", "faulty", "ng")
 """Labels of a faulty clip whose fault has no name; whatever else lies in a test folder is a fault's name."""
 
+UNKNOWN = ("unknown", "unlabelled", "unlabeled", "na", "n/a", "#n/a", "nan", "none", "null", "?", "-")
+"""Labels that say that none is known, as people and programs write them; none of these is the name of a fault."""
+
 DOMAINS = ("source", "target")
 
 LAYOUTS = """These are read without a table:
