@@ -161,8 +161,8 @@ def clip_in_short(
     left = scores - EXACT_SCORES
     if left < BANDS:
         needed = EXACT_SCORES + BANDS
-        told = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
-        return StandingOut(exact, left_out=told)
+        left_out = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
+        return StandingOut(exact, left_out=left_out)
     sha256 = clip.detector.known(verdict.machine, verdict.section).sha256
     with_times = left >= BANDS + TIMES
     nothing: tuple[None, float] = (None, 0.0)
@@ -171,9 +171,9 @@ def clip_in_short(
         again = scored_again(clip, ReplacedParts(clip.sound, clip.sample_rate, grid, other), verdict)
         band, band_adds = _largest_drop(verdict, again, grid, axis=0)
         seconds, seconds_add = _largest_drop(verdict, again, grid, axis=1) if with_times else nothing
-    told = "" if with_times else "no time to replace stretches of time"
+    left_out = "" if with_times else "no time to replace stretches of time"
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
-    return StandingOut(exact, band, band_adds, seconds, seconds_add, replaced_by, told)
+    return StandingOut(exact, band, band_adds, seconds, seconds_add, replaced_by, left_out)
 
 
 def _exact(clip: HeardClip, verdict: Verdict, grid: Grid) -> dict[str, ExactBand]:
