@@ -228,8 +228,8 @@ def _first_to_end(processes: list[Any]) -> tuple[int | None, int | None]:
     deadline = time.monotonic() + 5
     while any(process.exitcode is None for process in processes) and time.monotonic() < deadline:
         time.sleep(0.01)
-    told = [process for process in processes if process.exitcode not in (None, -signal.SIGTERM)]
-    return (told[0].pid, told[0].exitcode) if told else (None, None)
+    ended = [process for process in processes if process.exitcode not in (None, -signal.SIGTERM)]
+    return (ended[0].pid, ended[0].exitcode) if ended else (None, None)
 
 
 def _start(workers: int, doing: str, prepare: Callable[[], object] | None) -> None:

@@ -55,15 +55,15 @@ def pace(done: float, seconds: float, total: int = 0) -> str:
     '213 a second, 78 min left'
     """
     rate = done / max(seconds, 1e-6)
-    told = (
+    speed = (
         f"{rate:.0f} a second" if rate >= 10 else f"{rate:.2g} a second" if rate >= 1 else f"{60 * rate:.2g} a minute"
     )
     if not total or not done:
-        return told
+        return speed
     left = (total - done) / rate
     units = ((5400.0, 3600, "h"), (90.0, 60, "min"), (0.0, 1, "s"))
     span, unit = next((span, unit) for least, span, unit in units if left >= least)
-    return f"{told}, {left / span:.0f} {unit} left"
+    return f"{speed}, {left / span:.0f} {unit} left"
 
 
 class Progress(Protocol):

@@ -37,6 +37,16 @@ def _begin_hypothesis(_: None) -> None:
     """Let Hypothesis look for who holds random generators, which it does once, before the holders are frozen."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect tests without the garbage collector: it finds next to none, and takes a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over all tests and modules: they stay, and to look at them took half a second."""

@@ -111,8 +111,8 @@ def perform(needs: Needs, work: Callable[[Any], Any], job: Any) -> bytes:
                 value, error = _tried(work, job)
         finally:
             PATIENCE.reset(token)
-        told = tuple({(str(warning.message), warning.category): None for warning in given})
-        return _pickled(Answer(proof, _address(), value, error, told))
+        warned = tuple({(str(warning.message), warning.category): None for warning in given})
+        return _pickled(Answer(proof, _address(), value, error, warned))
 
 
 def _tried(work: Callable[[Any], Any], job: Any) -> tuple[Any, BaseException | None]:

@@ -105,13 +105,13 @@ def set_aside_by(reader: object, root: Path) -> list[str]:
     for read, why in aside.items():
         if of_kind := [recording for recording in recordings if is_recording(recording) == read]:
             what = "set aside" if read else "not read"
-            one = len(of_kind) == 1
+            is_single = len(of_kind) == 1
             which = (
                 f"1 recording {what} ({of_kind[0]})"
-                if one
+                if is_single
                 else f"{len(of_kind)} recordings {what} (such as {of_kind[0]})"
             )
-            notes.append(f"{which}: {why.format(them='it' if one else 'them')}.")
+            notes.append(f"{which}: {why.format(them='it' if is_single else 'them')}.")
     return notes
 
 

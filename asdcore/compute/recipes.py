@@ -208,10 +208,10 @@ def is_trainable(encoder: Component) -> bool:
 def scope_of(encoder: Component, parameters: Mapping[str, Any]) -> str:
     """Return whether an encoder is trained for each "machine" or once for "all", without building it."""
     default = signature(encoder.factory).parameters.get(SCOPE)
-    told = parameters.get(SCOPE, default.default if default else getattr(encoder.factory, SCOPE, None))
-    if told not in SCOPES:
-        raise PluginError(f"encoder {encoder.name!r} has the scope {told!r}; {' or '.join(SCOPES)} is allowed.")
-    return str(told)
+    scope = parameters.get(SCOPE, default.default if default else getattr(encoder.factory, SCOPE, None))
+    if scope not in SCOPES:
+        raise PluginError(f"encoder {encoder.name!r} has the scope {scope!r}; {' or '.join(SCOPES)} is allowed.")
+    return str(scope)
 
 
 def takes_device(encoder: Component) -> bool:

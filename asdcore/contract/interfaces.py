@@ -150,7 +150,7 @@ class Encoder(Protocol):
 
     Optional: ``encode_blocks(sound, layers)``, for long recordings: it reads ``sound`` as it goes and yields the tokens
     in the order of time (:mod:`asdcore.contract.long_sound`). Without it, or if None, one above 0.27 GB is refused, and
-    one of more seconds than ``longest``, of an encoder that takes far more memory than the clip (default: None).
+    one of more seconds than ``longest`` (default: None). ``in_windows`` is then what to write so that it hears windows.
 
     Optional: ``exact``, True if all is float64 from the waveform on, tokens included. A run then pools in float64 too
     and keeps 16 bits of a feature (:mod:`asdcore.data.features.exact_features`), the same on every processor and GPU.

@@ -84,9 +84,9 @@ def _without_ending(clip: str) -> str:
     return str(PurePosixPath(file).with_suffix("")) + clip[len(file) :]
 
 
-def _check_digests(matched: Mapping[str, str], told: Mapping[str, str], table: Path) -> None:
+def _check_digests(matched: Mapping[str, str], digests: Mapping[str, str], table: Path) -> None:
     """Raise DataError if the table says of a clip another digest than its recording has."""
-    wrong = [name for name, digest in matched.items() if told.get(name, digest) != digest]
+    wrong = [name for name, digest in matched.items() if digests.get(name, digest) != digest]
     if wrong:
         raise DataError(
             f"{table}: {len(wrong)} of {len(matched)} digests are not those of the recordings, the first: {wrong[0]}. "

@@ -91,10 +91,10 @@ def explain(
     Zeiler and Fergus (2014), Visualizing and understanding convolutional networks, section 4.2: occlusion.
     """
     check_parts(times, bands)
-    name, known = detector.chosen_system(system), detector.known(machine, section)
-    sound = checked_audio(audio, sample_rate, None, known.kind, known.seconds)
+    name, learnt = detector.chosen_system(system), detector.known(machine, section)
+    sound = checked_audio(audio, sample_rate, None, learnt.kind, learnt.seconds)
     with clip_in_memory(detector, sound, int(sample_rate)) as clip:
-        return explain_clip(clip, known.machine, known.section, system=name, data=data, times=times, bands=bands)
+        return explain_clip(clip, learnt.machine, learnt.section, system=name, data=data, times=times, bands=bands)
 
 
 def explain_clip(

@@ -85,11 +85,11 @@ def explain_file(
     else:
         detector = _loaded(path, file, public_key)
     check_parts(times, bands)
-    name, known = detector.chosen_system(system), detector.known(machine, section)
-    _check_recording(detector, known, file)
+    name, learnt = detector.chosen_system(system), detector.known(machine, section)
+    _check_recording(detector, learnt, file)
     with clip_of_file(detector, file) as heard:
         cut, shown = {"times": times, "bands": bands}, progress if heard.is_long else None
-        explained = explain_clip(heard, known.machine, known.section, system=name, data=data, progress=shown, **cut)
+        explained = explain_clip(heard, learnt.machine, learnt.section, system=name, data=data, progress=shown, **cut)
         if drawing is not None:
             title = "/".join(file.parts[-NAMED:])
             draw(explained, heard.sound, heard.sample_rate, drawing, data=data, title=title)
@@ -105,13 +105,13 @@ def _loaded(path: Path, file: Path, public_key: str | Path | None) -> Detector:
     return detector
 
 
-def _check_recording(detector: Detector, known: KnownMachine, file: Path) -> None:
+def _check_recording(detector: Detector, learnt: KnownMachine, file: Path) -> None:
     """Raise DataError, before anything is decoded, if a recording is not what a detector judges."""
     with opened(file) as (_, facts):
-        if why := known.kind.misfit(facts.channels, facts.sample_rate, facts.unit):
+        if why := learnt.kind.misfit(facts.channels, facts.sample_rate, facts.unit):
             raise DataError(f"{file.name}: {why}")
         _check_window(detector, file, facts)
-        check_recording(facts, known.kind, known.seconds)
+        check_recording(facts, learnt.kind, learnt.seconds)
 
 
 def detector_of_run(run: Run, store: str | Path | None = None, progress: Progress | None = None) -> Detector:

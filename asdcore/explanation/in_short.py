@@ -146,20 +146,23 @@ def in_short(
     DataError
         If the nearest train normal is not below ``data`` as it was frozen.
     """
+    with clip_in_memory(detector, audio, sample_rate) as clip:
+        return clip_in_short(clip, verdict, data=data, scores=scores)
+
+
+def clip_in_short(
+    clip: HeardClip, verdict: Verdict, *, data: Path | None = None, scores: float = np.inf
+) -> StandingOut:
+    """Do as :func:`in_short` for a clip of any length, in memory or not; parameters and errors as there."""
     if scores < EXACT_SCORES:
         return StandingOut({}, left_out="no time to hear the clip again")
-    with clip_in_memory(detector, audio, sample_rate) as clip:
-        return _in_short(clip, verdict, data, scores)
-
-
-def _in_short(clip: HeardClip, verdict: Verdict, data: Path | None, scores: float) -> StandingOut:
     grid = Grid.of(clip.seconds, clip.sample_rate, times=TIMES, bands=BANDS)
     exact = _exact(clip, verdict, grid)
     left = scores - EXACT_SCORES
     if left < BANDS:
         needed = EXACT_SCORES + BANDS
-        told = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
-        return StandingOut(exact, left_out=told)
+        left_out = f"no time to replace bands: {needed} scores are needed, and there is time for {scores:.0f}"
+        return StandingOut(exact, left_out=left_out)
     sha256 = clip.detector.known(verdict.machine, verdict.section).sha256
     with_times = left >= BANDS + TIMES
     nothing: tuple[None, float] = (None, 0.0)
@@ -168,9 +171,9 @@ def _in_short(clip: HeardClip, verdict: Verdict, data: Path | None, scores: floa
         again = scored_again(clip, ReplacedParts(clip.sound, clip.sample_rate, grid, other), verdict)
         band, band_adds = _largest_drop(verdict, again, grid, axis=0)
         seconds, seconds_add = _largest_drop(verdict, again, grid, axis=1) if with_times else nothing
-    told = "" if with_times else "no time to replace stretches of time"
+    left_out = "" if with_times else "no time to replace stretches of time"
     replaced_by: Replacement = "own background" if other is None else "nearest normal"
-    return StandingOut(exact, band, band_adds, seconds, seconds_add, replaced_by, told)
+    return StandingOut(exact, band, band_adds, seconds, seconds_add, replaced_by, left_out)
 
 
 def _exact(clip: HeardClip, verdict: Verdict, grid: Grid) -> dict[str, ExactBand]:

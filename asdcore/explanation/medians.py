@@ -31,11 +31,11 @@ def medians(blocks: Passes, n_rows: int, n_frames: int) -> Floats:
     if n_rows * n_frames <= AT_ONCE:
         return np.asarray(np.median(np.concatenate(list(blocks()), axis=-1), axis=-1))
     rank = (n_frames - 1) // 2
-    begin, below, inside, found = _begun(blocks, n_rows, n_frames, rank)
-    kept, above = _left(blocks, begin, found, keep=found < ALL)
+    begin, below, inside, n_bits = _begun(blocks, n_rows, n_frames, rank)
+    kept, above = _left(blocks, begin, n_bits, keep=n_bits < ALL)
     middle, following = np.empty(n_rows), above
     for row in range(n_rows):
-        values = np.sort(kept[row]) if found < ALL else np.full(inside[row], begin[row]).view(np.float64)
+        values = np.sort(kept[row]) if n_bits < ALL else np.full(inside[row], begin[row]).view(np.float64)
         at = rank - below[row]
         middle[row] = values[at]
         following[row] = values[at + 1] if at + 1 < len(values) else above[row]
@@ -50,11 +50,11 @@ def _begun(
     Returns its first bits, how many numbers begin lower, how many begin alike, and how many bits that are.
     """
     begin, rows = np.zeros(n_rows, np.uint64), np.arange(n_rows)
-    below, inside, found = np.zeros(n_rows, np.intp), np.full(n_rows, n_frames, np.intp), 0
-    while found < ALL and inside.sum() > AT_ONCE:
+    below, inside, n_bits = np.zeros(n_rows, np.intp), np.full(n_rows, n_frames, np.intp), 0
+    while n_bits < ALL and inside.sum() > AT_ONCE:
         counts = np.zeros(n_rows << DIGIT, np.intp)
         for block in blocks():
-            bits = _first_bits(block, found + DIGIT)
+            bits = _first_bits(block, n_bits + DIGIT)
             places = (bits & np.uint64((1 << DIGIT) - 1)).astype(np.intp) + (rows << DIGIT)[:, None]
             alike = (bits >> np.uint64(DIGIT)) == begin[:, None]
             counts += np.bincount(places[alike], minlength=len(counts))
@@ -63,16 +63,16 @@ def _begun(
         digit = (upto <= rank).sum(axis=1)
         inside = by_digit[rows, digit]
         below = upto[rows, digit] - inside
-        begin, found = (begin << np.uint64(DIGIT)) | digit.astype(np.uint64), found + DIGIT
-    return begin, below, inside, found
+        begin, n_bits = (begin << np.uint64(DIGIT)) | digit.astype(np.uint64), n_bits + DIGIT
+    return begin, below, inside, n_bits
 
 
-def _left(blocks: Passes, begin: Bits, found: int, *, keep: bool) -> tuple[list[Floats], Floats]:
+def _left(blocks: Passes, begin: Bits, n_bits: int, *, keep: bool) -> tuple[list[Floats], Floats]:
     """Return the numbers of each row that begin so, if they are kept, and the least of those that begin higher."""
     parts: list[list[Floats]] = [[] for _ in begin]
     above = np.full(len(begin), np.inf)
     for block in blocks():
-        bits = _first_bits(block, found)
+        bits = _first_bits(block, n_bits)
         above = np.minimum(above, np.where(bits > begin[:, None], block, np.inf).min(axis=1))
         if keep:
             alike = bits == begin[:, None]

@@ -110,10 +110,10 @@ def _small_domains(rows: Record) -> Iterator[str]:
         )
 
 
-def _by_place(told: Iterable[tuple[str, str]]) -> str:
+def _by_place(remarks: Iterable[tuple[str, str]]) -> str:
     """Return what is said of each machine and section, its name once."""
     by_place: dict[str, list[str]] = {}
-    for where, what in told:
+    for where, what in remarks:
         by_place.setdefault(where, []).append(what)
     return "; ".join(f"{where}: {', '.join(whats)}" for where, whats in by_place.items())
 

@@ -77,12 +77,12 @@ class Alarm:
 
     def event(self, state: str) -> dict[str, Any]:
         """Return the event as JSON shows it. state : "begins" or "ends"."""
-        told = {"recording": self.first.recording, "begin": self.first.start, "score": self.peak.score}
-        told |= {"p_value": self.peak.p_value, "peak": self.peak.start, "branches": self.peak.shares}
+        fields = {"recording": self.first.recording, "begin": self.first.start, "score": self.peak.score}
+        fields |= {"p_value": self.peak.p_value, "peak": self.peak.start, "branches": self.peak.shares}
         if state == "ends":
-            told |= {"end": self.last.end, "ends_in": self.last.recording}
-            told |= {"explained": self.explained} if self.explained else {}
-        return {"event": f"alarm {state}", "alarm": self.id, **told}
+            fields |= {"end": self.last.end, "ends_in": self.last.recording}
+            fields |= {"explained": self.explained} if self.explained else {}
+        return {"event": f"alarm {state}", "alarm": self.id, **fields}
 
 
 @dataclass

@@ -195,9 +195,9 @@ class Journal:
             return
         other = [name for name in {*settings, *first} if first.get(name) != settings.get(name)]
         if other:
-            told = ", ".join(f"{name} {first.get(name)!r}, now {settings.get(name)!r}" for name in sorted(other))
+            changes = ", ".join(f"{name} {first.get(name)!r}, now {settings.get(name)!r}" for name in sorted(other))
             raise DataError(
-                f"{self.path} belongs to a monitor with other settings ({told}). Give the same, or another --log."
+                f"{self.path} belongs to a monitor with other settings ({changes}). Give the same, or another --log."
             )
         os.ftruncate(self._lock.descriptor, self._end_of_whole_lines(content))
 

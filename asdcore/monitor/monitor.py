@@ -183,12 +183,15 @@ class Monitor:
         begins = next((event for event in events if event["event"] == "alarm begins"), None)
         if self.explain is None or verdict is None or not (begins or self.past.has_new_peak):
             return
-        told = {"at": self.past.offset + line["start"], **self._explained(self.explain, sound, rate, verdict, spent)}
+        reasons = {
+            "at": self.past.offset + line["start"],
+            **self._explained(self.explain, sound, rate, verdict, spent),
+        }
         if begins:
-            begins["explained"] = told
+            begins["explained"] = reasons
         else:
-            line["explained"] = told
-            self.past.explain(told)
+            line["explained"] = reasons
+            self.past.explain(reasons)
 
     def _explained(self, explain: Explains, sound: Sound, rate: int, verdict: Verdict, spent: float) -> Event:
         """Say what stands out in a window of an alarm; that it cannot be said stops no alarm.

@@ -71,8 +71,8 @@ class Subject:
             return clips.with_columns(label=pl.lit(None, dtype=pl.Int8))
         truth = self.labels.rename({name: f"true_{name}" for name in TOLD if name in self.labels.columns})
         joined = clips.join(truth, on="clip", how="left", validate="1:1")
-        told = {name: pl.coalesce(name, f"true_{name}") for name in TOLD if f"true_{name}" in truth.columns}
-        return joined.with_columns(**told).drop(f"true_{name}" for name in told)
+        filled = {name: pl.coalesce(name, f"true_{name}") for name in TOLD if f"true_{name}" in truth.columns}
+        return joined.with_columns(**filled).drop(f"true_{name}" for name in filled)
 
     @cached_property
     def rows(self) -> pl.DataFrame:

@@ -161,11 +161,16 @@ def test_low_correlation_takes_the_branch_that_agrees_least_and_raises_to_the_le
     fuse = fitted("low_correlation", {"x": 1.0}, auxiliary=["y", "w"])
     middle, far = np.quantile(train["x"], [0.8, 0.999])
     low = np.quantile(train["x"], 0.3)
-    clips = {"x": np.array([low, middle, middle, far]), "w": np.array([1e3, 1e3, 3.0, 1e3]), "y": np.full(4, 99.0)}
+    quiet = train["w"].min()  # what the auxiliary branch calls normal is not raised
+    clips = {
+        "x": np.array([low, middle, middle, far, middle]),
+        "w": np.array([1e3, 1e3, 3.0, 1e3, quiet]),
+        "y": np.full(5, 99.0),
+    }
     p_b, p_a = base.survival(clips["x"]), aux.survival(clips["w"])
     taper = (1 - p_b[2] - 0.5) / 0.49
     repaired = np.log(1 / p_b[2] + 0.5 * taper * max(1 / p_a[2] - 1 / p_b[2], 0))
-    expected = [-np.log(p_b[0]), -np.log(0.01), max(-np.log(p_b[2]), repaired), -np.log(p_b[3])]
+    expected = [-np.log(p_b[0]), -np.log(0.01), max(-np.log(p_b[2]), repaired), *-np.log(p_b[3:])]
     assert np.allclose(fuse(clips), expected, rtol=1e-12)
 
 

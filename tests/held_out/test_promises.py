@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import f_oneway
 
 from asdcore.errors import EvaluationError
 from asdcore.held_out.promises import bound, correlation, effective_clips, estimate, p_values, smallest_rate
@@ -207,6 +208,14 @@ def test_correlation_is_that_of_the_scores_that_were_drawn():
     scores = recordings(rng, 2000, 5, 0.5).ravel()
     assert correlation(scores, of) == pytest.approx(0.5, abs=0.05)
     assert correlation(scores > 1, rng.permutation(of)) == pytest.approx(0, abs=0.03)
+
+
+def test_correlation_of_few_unequal_groups_follows_from_scipys_f():
+    groups = [np.array(values) for values in ([1, 1, 0, 1, 1], [0, 0], [1, 0, 0])]
+    f = f_oneway(*groups).statistic
+    size = (10 - (25 + 4 + 9) / 10) / 2
+    found = correlation(np.concatenate(groups) > 0, np.repeat(["a", "b", "c"], [5, 2, 3]))
+    assert 0.2 < found == pytest.approx((f - 1) / (f - 1 + size), rel=1e-12)
 
 
 @pytest.mark.parametrize(

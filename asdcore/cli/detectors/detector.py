@@ -87,10 +87,10 @@ def detect(
         learnt = _learnt(loaded, scored, machine, section)
         _note_level(loaded, scored, machine, section)
     if as_json:
-        told = [
+        verdicts = [
             {"file": str(clip.file), **clip.verdict.as_json(), "learnt": learnt.get(str(clip.file))} for clip in scored
         ]
-        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": told})
+        print_json({"detector": loaded.name, "manifest_sha256": loaded.manifest_sha256, "clips": verdicts})
     else:
         write_answer(_csv(scored), end="")
     for trouble in (*troubles, *unscored):

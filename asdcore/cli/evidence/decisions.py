@@ -71,9 +71,9 @@ def decisions(
     done = load_run(run)
     counts = count(done, systems)
     chosen = {row.system for row in counts}
-    told = _evaluated(run)
-    tested = _tested(told, chosen)
-    beside, why = _beside(done, chosen, told)
+    evaluated = _evaluated(run)
+    tested = _tested(evaluated, chosen)
+    beside, why = _beside(done, chosen, evaluated)
     counted = group_thresholds(done, systems)
     limits = [limit.as_json() for limit in counted]
     normals, rates = ([row.as_json() for row in rows] for rows in (counts, beside))
@@ -147,7 +147,7 @@ def _joined(counted: list[Row], beside: list[Row], limits: list[Row]) -> list[Ro
     return joined
 
 
-def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rates], str]:
+def _beside(run: Run, systems: set[str], evaluated: dict[str, Any]) -> tuple[list[Rates], str]:
     """Return the rates by clip and by group, with those of the evaluation; or the reason why there are none."""
     from asdcore.evidence.false_alarms.side_by_side import side_by_side, why_nothing
 
@@ -159,7 +159,7 @@ def _beside(run: Run, systems: set[str], told: dict[str, Any]) -> tuple[list[Rat
         return [], why_nothing(run, systems)
     came = {
         (name, cell["machine"], cell["section"], domain): cell.get(f"{domain}_fpr_at_threshold")
-        for name, result in told.items()
+        for name, result in evaluated.items()
         for cell in result["cells"]
         for domain in ("source", "target")
     }
@@ -206,26 +206,26 @@ def _evaluated(run: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        told: dict[str, Any] = parse_json(path.read_bytes())["systems"]
+        evaluated: dict[str, Any] = parse_json(path.read_bytes())["systems"]
         if not all(
-            isinstance(cell, dict) and "machine" in cell for result in told.values() for cell in result["cells"]
+            isinstance(cell, dict) and "machine" in cell for result in evaluated.values() for cell in result["cells"]
         ):
             raise ValueError("a cell has no machine")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{path} is damaged. Evaluate the run again: asdcore evaluate {run}") from error
-    return told
+    return evaluated
 
 
-def _tested(told: dict[str, Any], systems: set[str]) -> list[dict[str, Any]]:
+def _tested(evaluated: dict[str, Any], systems: set[str]) -> list[dict[str, Any]]:
     """Return the shares of test normals above the threshold that the run's evaluation wrote down, if it has one.
 
     A row for each machine and section, and before those of a system their mean, with no machine.
     """
     measured = [
-        name for name in READINGS if any(name in cell for told_of in told.values() for cell in told_of["cells"])
+        name for name in READINGS if any(name in cell for result in evaluated.values() for cell in result["cells"])
     ]
     columns = (*PLACE[1:], *(measured or list(READINGS)[:2]))
-    cells = {name: [{key: cell.get(key) for key in columns} for cell in told[name]["cells"]] for name in told}
+    cells = {name: [{key: cell.get(key) for key in columns} for cell in evaluated[name]["cells"]] for name in evaluated}
     means = {name: {key: _mean([row[key] for row in rows]) for key in columns[2:]} for name, rows in cells.items()}
     return [
         {"system": name} | row

@@ -50,11 +50,11 @@ def too_long(request: Request, encoder: object, seconds: float) -> str:
         return ""
     return (
         f"lasts {duration(seconds)}. Encoder {request.encoder!r} hears a clip at once, and its memory allows "
-        f"{duration(allowed)}. {_way(request)}"
+        f"{duration(allowed)}. {_way(request, encoder)}"
     )
 
 
-def too_large(request: Request, recording: Length) -> str:
+def too_large(request: Request, encoder: object, recording: Length) -> str:
     """Say why a view and an encoder, one of which needs the whole recording, are not given it; "" if they are."""
     size = 4 * recording.n_samples * recording.channels
     if size <= HELD:
@@ -62,7 +62,7 @@ def too_large(request: Request, recording: Length) -> str:
     return (
         f"lasts {duration(recording.n_samples / recording.sample_rate)}. View {request.view!r} with encoder "
         f"{request.encoder!r} needs it in memory as a whole: {size / 1e9:.2f} GB of samples, and {HELD / 1e9:.2f} GB "
-        f"are allowed. {_way(request)}"
+        f"are allowed. {_way(request, encoder)}"
     )
 
 
@@ -74,14 +74,15 @@ def check_length(request: Request, encoder: object, seconds: float) -> None:
 
 def longest(encoder: object) -> float | None:
     """Return how many seconds of a clip may go through an encoder at once, or None if any."""
-    told = getattr(encoder, "longest", None)
-    if told is None or (isinstance(told, int | float) and told > 0):
-        return told
-    raise PluginError(f"the encoder says longest = {told!r}; a number of seconds above 0 is allowed, or None.")
+    seconds = getattr(encoder, "longest", None)
+    if seconds is None or (isinstance(seconds, int | float) and seconds > 0):
+        return seconds
+    raise PluginError(f"the encoder says longest = {seconds!r}; a number of seconds above 0 is allowed, or None.")
 
 
-def _way(request: Request) -> str:
+def _way(request: Request, encoder: object) -> str:
     cut = "--seconds 10 (or [windows] seconds = 10 in the portfolio) makes clips of its windows"
     accepted = inspect.signature(installed().component("encoder", request.encoder).factory).parameters
-    ways = [way for name, way in WAYS.items() if name in accepted]
+    told = getattr(encoder, "in_windows", None)
+    ways = [told] if told else [way for name, way in WAYS.items() if name in accepted]
     return f"In the portfolio, {ways[0]}; or {cut}." if ways else f"{cut}."

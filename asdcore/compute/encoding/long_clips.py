@@ -139,7 +139,8 @@ def refused_by(request: Request, encoder: object, recording: Length) -> str:
     """Say why a view and an encoder that is built, perhaps not yet trained, are not given a recording; "" if so."""
     if _reads_blocks(request, encoder):
         return ""
-    return too_long(request, encoder, recording.n_samples / recording.sample_rate) or too_large(request, recording)
+    seconds = recording.n_samples / recording.sample_rate
+    return too_long(request, encoder, seconds) or too_large(request, encoder, recording)
 
 
 def _reads_blocks(request: Request, encoder: object) -> bool:

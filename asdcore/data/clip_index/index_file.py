@@ -70,9 +70,11 @@ def write_index(
     described = clips if clips is not None else pl.DataFrame(schema=dict.fromkeys(("clip", *KNOWN), pl.String))
     described = described.select("clip", *(name for name in (*KNOWN, *NEIGHBOURS) if name in described.columns))
     if truth is not None:
-        told = truth.select("clip", "label", told=pl.col("domain"))
+        answers = truth.select("clip", "label", told=pl.col("domain"))
         described = (
-            described.join(told, on="clip", how="left").with_columns(domain=pl.coalesce("domain", "told")).drop("told")
+            described.join(answers, on="clip", how="left")
+            .with_columns(domain=pl.coalesce("domain", "told"))
+            .drop("told")
         )
     if recordings:
         named = pl.col("clip").replace_strict(recordings, default=None, return_dtype=pl.String)

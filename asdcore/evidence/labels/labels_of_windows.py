@@ -35,19 +35,19 @@ def spread(truth: pl.DataFrame, clips: pl.DataFrame) -> pl.DataFrame:
     polars.DataFrame
         The same columns of the test windows that lie within a clip of the truth.
     """
-    told: dict[tuple[Any, ...], list[tuple[Decimal, Decimal, tuple[Any, ...]]]] = defaultdict(list)
+    labelled: dict[tuple[Any, ...], list[tuple[Decimal, Decimal, tuple[Any, ...]]]] = defaultdict(list)
     truth = truth.select("clip", pl.exclude("clip"))
     for clip, *labels in truth.rows():
         part = part_of(clip)
         start, end = part.seconds
-        told[part.file, part.channel, part.rate].append((start, end or _FOREVER, tuple(labels)))
+        labelled[part.file, part.channel, part.rate].append((start, end or _FOREVER, tuple(labels)))
     rows = []
     for window in clips.filter(split="test")["clip"]:
         part = part_of(window)
         start, end = part.seconds
         rows += [
             (window, *labels)
-            for begin, stop, labels in told[part.file, part.channel, part.rate]
+            for begin, stop, labels in labelled[part.file, part.channel, part.rate]
             if begin <= start and (end or _FOREVER) <= stop
         ][:1]
     return pl.DataFrame(rows, schema=truth.schema, orient="row")

@@ -47,10 +47,10 @@ def notes_on_few_clips(sections: Sequence[Section], year: int) -> tuple[str, ...
         Windows and parts of one recording count once.
     """
     few = [
-        f"{section.machine} section {section.section}, {cell.name}: {found}"
+        f"{section.machine} section {section.section}, {cell.name}: {shortage}"
         for section in sections
         for cell in rule(year).cells
-        if (found := ", ".join(_few(section, cell)))
+        if (shortage := ", ".join(_few(section, cell)))
     ]
     if not few:
         return ()

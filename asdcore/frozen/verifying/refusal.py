@@ -87,8 +87,8 @@ def frozen_packages(differences: Iterable[Difference]) -> list[str]:
     """Return the line that says how packages of other versions become those of the freeze; none if none differs."""
     # torch's builds for a processor or GPU (torch 2.9+cpu) lie at an index of their own: pytorch.org/get-started
     details = [PACKAGE.match(difference.detail) for difference in differences if difference.group == "environment"]
-    packages = [f"{told[1]}=={told[2]}" for told in details if told]
-    builds = sorted({told[2].partition("+")[2] for told in details if told and told[1] == "torch"} - {""})
+    packages = [f"{package[1]}=={package[2]}" for package in details if package]
+    builds = sorted({package[2].partition("+")[2] for package in details if package and package[1] == "torch"} - {""})
     index = "".join(f" --extra-index-url https://download.pytorch.org/whl/{build}" for build in builds)
     return [f"The packages as they were: pip install --no-deps {' '.join(packages)}{index}"] if packages else []
 

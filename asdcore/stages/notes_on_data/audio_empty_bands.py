@@ -93,10 +93,10 @@ def rate_of(
     An encoder that does not say its rate before it is built is built for this.
     """
     default = _parameters(component).get(RATE)
-    told = choice.parameters.get(RATE, default.default if default else getattr(component.factory, RATE, None))
-    if not isinstance(told, int) and (is_free or lowest < ORDINARY):
-        told = getattr(_built(choice, component, device), RATE, None)
-    return told if isinstance(told, int) else None
+    rate = choice.parameters.get(RATE, default.default if default else getattr(component.factory, RATE, None))
+    if not isinstance(rate, int) and (is_free or lowest < ORDINARY):
+        rate = getattr(_built(choice, component, device), RATE, None)
+    return rate if isinstance(rate, int) else None
 
 
 def highest(choice: EncoderChoice, component: Component, hears: int, device: str | None) -> float:

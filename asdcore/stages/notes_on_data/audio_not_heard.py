@@ -42,10 +42,10 @@ def _seconds(choice: EncoderChoice, component: Component, device: str | None) ->
 
     An encoder is built for this only if it was asked to cut, since loading a network takes time.
     """
-    if (told := getattr(component.factory, "hears", None)) is None and _beyond(choice, component) == CUT:
+    if (heard := getattr(component.factory, "hears", None)) is None and _beyond(choice, component) == CUT:
         parameters = json.dumps(pinned(choice.parameters, component), sort_keys=True)
-        told = hears(choice.name, parameters, device)
-    return float(told) if isinstance(told, int | float) else None
+        heard = hears(choice.name, parameters, device)
+    return float(heard) if isinstance(heard, int | float) else None
 
 
 def _beyond(choice: EncoderChoice, component: Component) -> object:

@@ -91,6 +91,10 @@ class EmbeddingResidual:
             self.model = self._encoder.model
         self.hears: float | None = getattr(self._encoder, "hears", None)
         self.longest: float | None = getattr(self._encoder, "longest", None)
+        self.in_windows: str | None = None
+        if "window_seconds" in inspect.signature(type(self._encoder)).parameters:
+            table = f'{{ name = "{self._encoder.name}", window_seconds = 10 }}'
+            self.in_windows = f"of = {table} lets its encoder hear windows of 10 s"
         self.encode_blocks = None if self._encoder.encode_blocks is None else self._encode_blocks
         gain: str | None = getattr(self._encoder, "gain", None)
         # What a gain adds to both channels alike, a share of 1 takes away again.

@@ -167,13 +167,13 @@ class Autoencoder(ReferenceScorer):
         return {"weights": arrays, "inverses": inverses or None}
 
     def _restore(self, stored: Stored) -> None:
-        part, shown, said = stored.part("weights"), len(self._task.given), len(self._task.wanted)
+        part, n_given, n_wanted = stored.part("weights"), len(self._task.given), len(self._task.wanted)
         part.read("0.weight", Floats32, "hidden D")
         dim = part.sizes["D"]
-        self._width = dim // shown
-        if self._width * shown != dim:
-            raise part.refused("0.weight", f"for vectors of {dim} values", f"a multiple of {shown} frames")
-        model = weightless(dim, said * self._width)
+        self._width = dim // n_given
+        if self._width * n_given != dim:
+            raise part.refused("0.weight", f"for vectors of {dim} values", f"a multiple of {n_given} frames")
+        model = weightless(dim, n_wanted * self._width)
         arrays = {
             name: part.read(name, Floats32, " ".join(map(str, values.shape))) for name, values in weights(model).items()
         }
@@ -183,7 +183,7 @@ class Autoencoder(ReferenceScorer):
         }
         model.load_state_dict(tensors, assign=True)
         self._model = model.eval().requires_grad_(False).double()
-        stored.sizes["row"] = said * self._width if self._kind == "mahalanobis_paper" else self._width
+        stored.sizes["row"] = n_wanted * self._width if self._kind == "mahalanobis_paper" else self._width
         kind = types.NoneType if self._kind == "mse" else Mapping[str, Floats]
         inverses = stored.read("inverses", kind, "row row") or {}
         self._inverses = {name: torch.tensor(inverse) for name, inverse in inverses.items()}

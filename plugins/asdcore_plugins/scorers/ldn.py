@@ -13,11 +13,11 @@ Domain-wise, as in GenRep's DCASE 2025 system: ``among = "domain"``, ``k = {sour
 ``without`` holds for rho(y) too: in ``fit`` it does not rest on the clips that y must not rest on, and in
 ``score_left_out`` not on those that the scored clip must not rest on.
 
-Repeated clips of a domain count once. If both domains hold the same clip, rho may be 0, so the ratio divides by rho
-plus 1e-6 times the median positive rho. Leave-one-out is exact: the clip is missing from its neighbours' rho too. Time
-and memory: a distance matrix of n_train^2, then n_train + k^2 for a clip left out and n_train for a clip scored. A bank
-of more than 5,000 clips is searched instead, with the same bits: n_train * k memory, a minute for 100,000 clips of 64
-values, and a quarter of an hour to leave each out.
+Repeated clips of a domain count once; they may rest on what one of their copies may. If both domains hold the same
+clip, rho may be 0, so the ratio divides by rho plus 1e-6 times the median positive rho. Leave-one-out is exact: the
+clip is missing from its neighbours' rho too. Time and memory: a distance matrix of n_train^2, then n_train + k^2 for a
+clip left out and n_train for a clip scored. A bank of more than 5,000 clips is searched instead, with the same bits:
+n_train * k memory, a minute for 100,000 clips of 64 values, and a quarter of an hour to leave each out.
 """
 
 from __future__ import annotations

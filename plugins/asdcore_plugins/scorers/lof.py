@@ -10,7 +10,8 @@ Repeated clips count once, as the paper proposes with its k-distinct-distance. O
 infinitely dense, and a clip near them infinitely odd. A mean reach below a hundredth of the median kdist counts as that
 hundredth, which does the same for clips that are nearly the same.
 
-With ``without``, the clips that y must not rest on are not among its neighbours, for kdist and lrd alike.
+With ``without``, the clips that y must not rest on are not among its neighbours, for kdist and lrd alike. A clip that
+is repeated may rest on what one of its copies may; one that has no neighbours left is skipped.
 
 Leave-one-out is exact: without the clip its neighbours have other neighbours, reaches and densities. Time and memory: a
 distance matrix of n_train^2, then n_train + k^2 for a clip left out and n_train for a clip scored. A bank of more than
@@ -132,7 +133,8 @@ class LOF(NeighbourScorer):
         fewest = dict.fromkeys(scores, self._n)
         for name, distinct in self._distinct.items():
             gone = distinct.reduced(without)
-            lists, stands = self._neighbours_without(name, gone, indexed=True), distinct.first == np.arange(self._n)
+            lists = self._neighbours_without(name, without, distinct, indexed=True)
+            stands = distinct.first == np.arange(self._n)
             usual = _furthest(lists.listed.distance[:, : self._k])
             near = self._near(name, gone)
             for banks in lists.blocks():
@@ -213,15 +215,15 @@ class LOF(NeighbourScorer):
             near = self._nearest_others(name, rows, group, self._k, None)
             distinct = self._distinct[name] = distinct_clips(rows, group, near)
             if self._apart is not None or len(distinct.clips) < len(members):
-                apart = None if self._apart is None else distinct.reduced(self._apart)
+                apart = None if self._apart is None else distinct.apart(self._apart)
                 near = self._nearest_others(name, rows, distinct.of(group), self._k, apart)
             index, distance = near.index[:, :-1], near.distance[:, :-1]
             furthest, there = _furthest(distance), (distinct.of(group) == 0) & np.isfinite(distance[:, 0])
             least = self._least(furthest[None], there[None])[0]
             self._neighbours[name] = near
             density = _densities(distance, furthest[index], least)
-            surroundings[name] = _Surroundings(distinct.clips, furthest, density, float(least))
             kept[name] = distinct.clips[there[distinct.clips]]
+            surroundings[name] = _Surroundings(kept[name], furthest, density, float(least))
         self._keep(kept)
         # A reference of repeated clips may be left out now.
         self._neighbours = {name: self._neighbours[name] for name in self._members}
@@ -244,7 +246,7 @@ class _Surroundings(Learned):
     Parameters
     ----------
     clips
-        (m,) the clips of the reference, copies left out.
+        (m,) the clips of the reference, without copies and those that have no neighbours left.
     furthest, density
         (n_train,) the distance of each to its k-th nearest other, and its local reachability density.
     least

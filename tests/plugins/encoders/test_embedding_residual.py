@@ -9,6 +9,8 @@ import pytest
 
 import asdcore
 from asdcore import DataError, PluginError
+from asdcore.compute.encoding.held_whole import too_long
+from asdcore.compute.encoding.requests import Request
 from asdcore.contract.source_code.files import source_files
 from asdcore.contract.source_code.modules import module_file
 from asdcore.testing import checks
@@ -79,6 +81,9 @@ def test_of_a_network_that_hears_a_clip_at_once_it_has_that_bound(golden_paramet
     residual = asdcore.load_encoder("embedding_residual", of="beats", **golden_parameters("beats"))
     assert residual.encode_blocks is None
     assert residual.longest == alone.longest
+    request = Request("stereo", "{}", "embedding_residual", "{}", ())
+    way = 'In the portfolio, of = { name = "beats", window_seconds = 10 } lets its encoder hear windows of 10 s; or'
+    assert way in too_long(request, residual, residual.longest + 1.0)
 
 
 def test_of_an_exact_network_tokens_are_float64(golden_parameters):

@@ -256,12 +256,15 @@ class TestState:
     def test_an_array_of_another_length_is_refused_or_scored(self, states):
         """A length that nothing else depends on, as the number of components, may be any."""
         for label, scorer, _ in states:
-            test = CLIPS[label.split("-")[2]]["test"]
-            for bad in other_lengths(scorer.state()):
+            test, damaged = CLIPS[label.split("-")[2]]["test"], list(other_lengths(scorer.state()))
+            assert damaged
+            for bad in damaged:
                 with contextlib.suppress(DataError):
                     restored = built(label).restore(bad)
                     if not label.endswith("distances"):
-                        assert all(row.shape == (len(test),) for row in restored.score(test).values())
+                        rows = restored.score(test)
+                        assert rows
+                        assert all(row.shape == (len(test),) for row in rows.values())
 
 
 MULTIPLE = 5

@@ -43,7 +43,7 @@ def limited(monkeypatch, longest):
 
     def refused(request, device, recording):
         seconds = recording.n_samples / recording.sample_rate
-        return too_long(request, Encoder(longest), seconds) or too_large(request, recording)
+        return too_long(request, Encoder(longest), seconds) or too_large(request, Encoder(longest), recording)
 
     monkeypatch.setattr(embed_held_whole, "refused", refused)
 

@@ -167,11 +167,14 @@ def check_splits_and_domains(bench: DatasetBench) -> None:
 
 def check_test_domain_hidden(bench: DatasetBench) -> None:
     """The domain of every test clip is null, even if its name tells it."""
-    told = [clip for clip, row in bench.clips().items() if row["split"] == "test" and row["domain"] is not None]
-    observed = f"{len(told)} test clips have a domain, {told[:1]} first."
+    with_domain = [clip for clip, row in bench.clips().items() if row["split"] == "test" and row["domain"] is not None]
+    observed = f"{len(with_domain)} test clips have a domain, {with_domain[:1]} first."
     why = "the domain of a test clip is unknown in the challenge; to use it is to leak."
     require(
-        not told, observed, why, "the domain is parsed from the name for both splits; it belongs to the ground truth."
+        not with_domain,
+        observed,
+        why,
+        "the domain is parsed from the name for both splits; it belongs to the ground truth.",
     )
 
 
@@ -182,9 +185,9 @@ def check_order_of_train_clips_alone(bench: DatasetBench) -> None:
     for clip, row in bench.clips().items():
         for name in OPTIONAL:
             value = row.get(name)
-            told = f"The {name} of the test clip {clip} is {value!r}."
+            observed = f"The {name} of the test clip {clip} is {value!r}."
             cause = "it is parsed from the name for both splits; asdcore.index_clips drops it."
-            require(row["split"] != "test" or value is None, told, why, cause)
+            require(row["split"] != "test" or value is None, observed, why, cause)
             if row["split"] == "train":
                 lacking.setdefault((row["machine"], row["section"], str(row["domain"]), name), set()).add(value is None)
     partly = [" ".join(place) for place, lacks in lacking.items() if len(lacks) > 1]

@@ -154,18 +154,21 @@ def check_every_key_of_a_state_is_needed(bench: Bench) -> None:
 
 def _without(fitted: Fitted, restored: Any, key: str) -> tuple[str, str]:
     """Say what comes of a state that lacks a key and was not refused, and the likely cause."""
-    told = f"{fitted.way.prefix}restore took a state without {key!r}"
+    observed = f"{fitted.way.prefix}restore took a state without {key!r}"
     try:
         outputs_now = answers(fitted.way, restored, fitted.rows)
     except Exception as error:
         return (
-            f"{told}; {fitted.way.method} then raised {type(error).__name__}: {error}.",
+            f"{observed}; {fitted.way.method} then raised {type(error).__name__}: {error}.",
             "restore sets whatever there is.",
         )
     gaps = [gap for batch, outputs in fitted.outputs.items() if (gap := bits_apart(outputs, outputs_now[batch]))]
     if gaps:
-        return f"{told}, and {gaps[0]}.", "a default stands in for what is missing; raise a DataError."
-    return f"{told}, and the bits are the same.", f"{key!r} is not needed to score clips; leave it out of the state."
+        return f"{observed}, and {gaps[0]}.", "a default stands in for what is missing; raise a DataError."
+    return (
+        f"{observed}, and the bits are the same.",
+        f"{key!r} is not needed to score clips; leave it out of the state.",
+    )
 
 
 CHECKS = (

@@ -237,8 +237,8 @@ def _energies(frames: _Frames, shaped: Callable[[Tensor], Tensor], n_fft: int, b
     energies = torch.empty(n_fft // 2 + 1 if bank is None else len(bank), n, dtype=torch.float64, device="cpu")
     padded = torch.zeros(min(n, BLOCK), n_fft, dtype=torch.float64, device="cpu")
     for start in range(0, n, BLOCK):
-        block, some = padded[: n - start], frames.read(start, min(start + BLOCK, n))
-        block[:, : some.shape[1]] = shaped(some)
+        block, read = padded[: n - start], frames.read(start, min(start + BLOCK, n))
+        block[:, : read.shape[1]] = shaped(read)
         # Squared in place, real and imaginary parts side by side: nothing is gathered from a stride.
         squares = torch.view_as_real(torch.fft.rfft(block)).square_()
         power = squares[..., 0].add_(squares[..., 1])

@@ -179,10 +179,9 @@ class LocalDensity(NeighbourScorer):
         """Densities in every bank (b, n), and which clips count -> (scale, offset), each (b, n) or one for all."""
 
     def _left_out_without(self, without: Without) -> dict[str, Floats]:
-        without = self._distinct.reduced(without)
         scores = {name: np.empty(self._n) for name in self._members}
         fewest = dict.fromkeys(self._members, self._n)
-        for banks in self._neighbours_without("all", without).blocks():
+        for banks in self._neighbours_without("all", without, self._distinct).blocks():
             counted = banks.among(self._counted)
             terms = self._terms(self._rho.without(banks), counted, banks)
             scale, offset = (np.broadcast_to(term, counted.shape) for term in terms)
@@ -213,7 +212,7 @@ class LocalDensity(NeighbourScorer):
         self._distinct = self._distinct_of(rows, near, domain)
         first = self._distinct.of(group)
         if (first != group).any() or self._apart is not None:
-            apart = None if self._apart is None else self._distinct.reduced(self._apart)
+            apart = None if self._apart is None else self._distinct.apart(self._apart)
             near = self._nearest_others("all", rows, first, self._most, apart)
         self._neighbours = near
         self._counted = (np.bincount(first + 1, minlength=3)[first + 1] > 2) & (first >= 0)

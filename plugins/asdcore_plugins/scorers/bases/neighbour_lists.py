@@ -17,6 +17,8 @@ from asdcore_plugins.scorers.bases.references import too_few_left
 from asdcore_plugins.stats.arrays import DistanceRows, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import Neighbours
 from asdcore_plugins.stats.neighbours.leave_sets_out import NeighbourLists, NeighboursWithout
+from asdcore_plugins.stats.neighbours.lost_copies import LostCopies
+from asdcore_plugins.stats.neighbours.repeated_clips import DistinctClips
 
 
 class NeighbourScorer(DistanceScorer):
@@ -39,12 +41,18 @@ class NeighbourScorer(DistanceScorer):
         self._lists[name] = lists, k, listed
         return listed.first(k + 1)
 
-    def _neighbours_without(self, name: str, without: Without, *, indexed: bool = False) -> NeighboursWithout:
-        """Return the neighbours of that name in banks that lack sets of clips."""
+    def _neighbours_without(
+        self, name: str, without: Without, distinct: DistinctClips | None = None, *, indexed: bool = False
+    ) -> NeighboursWithout:
+        """Return the neighbours of that name in banks that lack sets of clips; of ``distinct``, one stands for all."""
+        lost = None
+        if distinct is not None and distinct.some:
+            lost = None if self._apart is None else LostCopies(distinct, self._apart, without)
+            without = distinct.reduced(without)
         lists, k, listed = self._lists[name]
         if listed.index.shape[1] < lists.columns(k, without.most):
             listed = lists.listed(k, without.most)
-        return NeighboursWithout(lists, listed, k, without, indexed=indexed)
+        return NeighboursWithout(lists, listed, k, without, indexed=indexed, lost=lost)
 
     def _keep(self, members: Mapping[str, Indices]) -> None:
         """Keep the references that still have enough clips; raise DataError if none has."""

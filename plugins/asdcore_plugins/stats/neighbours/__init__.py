@@ -10,6 +10,7 @@ exact              the nearest others of every train clip
 leave_sets_out     the same, with whole sets of clips left out
 excluded_rows      rows that a query must not use
 repeated_clips     copies of a clip count once
+lost_copies        which clips are apart in banks that lack some of the copies
 nearest_weights    the mean distance to the nearest, as a weighted sum
 bounded_squares    squared distances from products, with bounds on their errors
 compiled_products  products in double precision at the speed of reading rows, where numba is installed

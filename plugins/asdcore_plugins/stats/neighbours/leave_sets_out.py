@@ -2,7 +2,8 @@
 
 A clip that loses some of its nearest others gets the next ones instead. So lists are made once, longer than what counts
 by as many clips as a set has, and each bank updates the clips that lost something. If a list is used up before enough
-are left, because the sets are larger than memory allows lists for, the clip's distances are measured again.
+are left, because the sets are larger than memory allows lists for, the clip's distances are measured again. So are
+those of a clip that loses a neighbour because its bank lacks copies (:class:`.lost_copies.LostCopies`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from asdcore_plugins.stats.arrays import DistanceRows, Flags, Floats, Indices
 from asdcore_plugins.stats.neighbours.exact import AT_ONCE as MET
 from asdcore_plugins.stats.neighbours.exact import TOGETHER, Neighbours, nearest
 from asdcore_plugins.stats.neighbours.lazy_distances import find_neighbours
+from asdcore_plugins.stats.neighbours.lost_copies import LostCopies
 
 LISTED = 1 << 22
 """The most neighbours of all clips that are listed for sets of more than ``FEW`` clips: 64 MiB."""
@@ -77,11 +79,21 @@ class NeighboursWithout:
         For each clip, the clips that its bank lacks.
     indexed
         Return all k neighbours, not only the nearest one and k distances.
+    lost
+        Which neighbours clips lose with copies of them; None if no clip has copies, or none are apart.
     """
 
     def __init__(
-        self, lists: NeighbourLists, listed: Neighbours, k: int, without: Without, *, indexed: bool = False
+        self,
+        lists: NeighbourLists,
+        listed: Neighbours,
+        k: int,
+        without: Without,
+        *,
+        indexed: bool = False,
+        lost: LostCopies | None = None,
     ) -> None:
+        self._lost = lost
         self.lists, self.listed, self.k, self.without, self.indexed = lists, listed, k, without, indexed
         most = listed.index.shape[1]
         # Most clips lose few, so that the beginning of their lists suffices.
@@ -95,19 +107,27 @@ class NeighboursWithout:
 
     def banks(self, sets: Indices) -> BanksWithout:
         """Return the banks that lack these sets (b,)."""
-        gone = self.without.mask_of(sets)
-        bank, row = np.nonzero(self._touched(sets) & ~gone)
+        gone, lost = self.without.mask_of(sets), self._lost_in(sets)
+        farther = np.zeros_like(gone)
+        for of_bank, (clips, others) in zip(farther, lost, strict=True):
+            # Of a list that does not name the other, the beginning stays as it is.
+            of_bank[clips[(self.listed.index[clips] == others[:, None]).any(axis=1)]] = True
+        bank, row = np.nonzero((self._touched(sets) | farther) & ~gone)
         index = np.full((len(row), self.k if self.indexed else 1), -1)
         banks = BanksWithout(self, sets, gone, bank, row, index, np.full((len(row), self.k), np.inf))
         # One more, for the clip that an empty place of a list names.
         here = np.pad(~gone, ((0, 0), (0, 1)), constant_values=False)
-        short = np.arange(len(row))
+        farther = farther[bank, row]
+        short = np.flatnonzero(~farther)
         for place, width in enumerate(self._widths):
             if len(short):
                 short = self._fill(banks, here, short, width, last=place == len(self._widths) - 1)
         ended = (self.listed.index[row[short]] < 0).any(axis=1) | (self._widths[-1] >= len(self.lists.group) - 1)
-        for i in short[~ended]:
-            nearest_index, banks.distance[i] = self._looked_at(int(row[i]), gone[bank[i]])
+        for i in np.append(short[~ended], np.flatnonzero(farther)):
+            clips, others = lost[bank[i]]
+            excluded = gone[bank[i]].copy()
+            excluded[others[clips == row[i]]] = True
+            nearest_index, banks.distance[i] = self._looked_at(int(row[i]), excluded)
             index[i] = nearest_index[: index.shape[1]]
         return banks
 
@@ -159,6 +179,11 @@ class NeighboursWithout:
         more = self.k - index.shape[1]
         return np.pad(index[0], (0, more), constant_values=-1), np.pad(distance[0], (0, more), constant_values=np.inf)
 
+    def _lost_in(self, sets: Indices) -> list[tuple[Indices, Indices]]:
+        """Return, for each of the banks, pairs of clips and of neighbours that they lose with copies of one of them."""
+        none = np.empty(0, np.intp), np.empty(0, np.intp)
+        return [none if self._lost is None else self._lost.pairs(int(place)) for place in sets]
+
     def _touched(self, sets: Indices) -> Flags:
         """Say which clips lose one of the first k in each of the banks (b, n)."""
         places, starts = self._places
@@ -166,7 +191,7 @@ class NeighboursWithout:
         clips, bank = np.concatenate(gone), np.repeat(np.arange(len(sets)), [len(clips) for clips in gone])
         count = starts[clips + 1] - starts[clips]
         ends = np.cumsum(count)
-        stood = places[np.arange(int(ends[-1])) + np.repeat(starts[clips] - ends + count, count)]
+        stood = places[np.arange(int(count.sum())) + np.repeat(starts[clips] - ends + count, count)]
         touched = np.zeros((len(sets), len(self.listed.index)), bool)
         touched[np.repeat(bank, count), stood] = True
         return touched

@@ -2,11 +2,16 @@
 
 A recorder that writes one file over and over makes clips that have others at no distance. As neighbours they say that
 normal clips lie infinitely dense there. So of clips that are the same, one stands for all.
+
+What is learnt of such a clip must not rest on another if none of its copies may rest on any copy of the other: one pair
+that may is enough. So it does not matter which copy stands for all, and a clip that occurs in every recording, such as
+silence, keeps its neighbours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -50,18 +55,43 @@ class DistinctClips:
         return np.where(self.first == np.arange(len(self.first)), group, -1)
 
     def reduced(self, without: Without) -> Without:
-        """Return the clips that each clip must not rest on, now that copies count once.
+        """Return the clips that are left out with each clip, now that copies count once.
 
         A clip that stands for copies is one of them only if all its copies are.
         """
-        if len(self.clips) == (self.first >= 0).sum():
+        if not self.some:
             return without
-        count, sets = np.bincount(self.first[self.first >= 0], minlength=len(self.first)), []
-        for clips in without.sets:
-            first = self.first[clips]
-            gone = np.bincount(first[first >= 0], minlength=len(self.first))
-            sets.append(np.flatnonzero((gone == count) & (count > 0)))
-        return Without.of_sets(sets, without.of, without.n)
+        return Without.of_sets([self.whole(clips, self.count) for clips in without.sets], without.of, without.n)
+
+    def apart(self, without: Without) -> Without:
+        """Return the clips that what is learnt of each clip must not rest on, now that copies count once."""
+        if not self.some:
+            return without
+        reduced = self.reduced(without)
+        rows = [reduced.sets[place] for place in reduced.of]
+        for clip in np.flatnonzero(self.count > 1):
+            rows[clip] = self.whole(shared(without, np.flatnonzero(self.first == clip)), self.count)
+        return Without(rows, without.n)
+
+    @property
+    def some(self) -> bool:
+        """Whether a clip has copies."""
+        return bool((self.count > 1).any())
+
+    @cached_property
+    def count(self) -> Indices:
+        """(n,) how many copies each clip stands for, itself among them."""
+        return np.bincount(self.first[self.first >= 0], minlength=len(self.first))
+
+    def whole(self, clips: Indices, count: Indices) -> Indices:
+        """Return the clips that stand for copies which are all among ``clips``; ``count`` (n,) : how many there are."""
+        first = self.first[clips]
+        return np.flatnonzero((np.bincount(first[first >= 0], minlength=len(count)) == count) & (count > 0))
+
+
+def shared(without: Without, clips: Indices) -> Indices:
+    """Return the clips that are left out with each of ``clips``."""
+    return reduce(np.intersect1d, (without.sets[place] for place in np.unique(without.of[clips])))
 
 
 def distinct_clips(rows: DistanceRows, group: Indices, near: Neighbours) -> DistinctClips:
