@@ -57,6 +57,7 @@ from asdcore.version import __version__
 if TYPE_CHECKING:
     from asdcore.basics.paths import is_recording
     from asdcore.basics.recording_parts import part_name, part_of
+    from asdcore.basics.spreadsheets import read_spreadsheet
     from asdcore.components.build import (
         load_dataset,
         load_encoder,
@@ -158,6 +159,7 @@ _LAZY = {
     "package": "asdcore.submission.package",
     "part_name": "asdcore.basics.recording_parts",
     "part_of": "asdcore.basics.recording_parts",
+    "read_spreadsheet": "asdcore.basics.spreadsheets",
     "report": "asdcore.reporting",
     "run": "asdcore.pipeline",
     "select": "asdcore.evidence.selection.choose",
@@ -233,6 +235,7 @@ __all__ = [
     "package",
     "part_name",
     "part_of",
+    "read_spreadsheet",
     "report",
     "run",
     "select",

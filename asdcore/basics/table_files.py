@@ -152,12 +152,6 @@ def _footer(path: Path) -> Any:
         return pq.read_metadata(opened)
 
 
-def read_csv(path: Path, **options: Any) -> pl.DataFrame:
-    """Return the table in a CSV file; ``options`` are those of polars."""
-    with finite(path).open("rb") as file:
-        return pl.read_csv(file, **options)
-
-
 def csv_in_batches(path: Path, rows: int, **options: Any) -> Iterator[pl.DataFrame]:
     r"""Yield the table in a CSV file, about ``rows`` rows at a time; ``options`` are those of polars' ``scan_csv``.
 

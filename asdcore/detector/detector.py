@@ -137,13 +137,13 @@ class Detector:
         return self._verdicts((audio, sample_rate, unit), machine, section, [name])[name]
 
     def judge(
-        self, hear: Callable[[Listener], Features], machine: str | None, section: str | None, system: str
-    ) -> Verdict:
-        """Return the verdict on a clip, of which ``hear`` gives the features that a listener asks for."""
+        self, hear: Callable[[Listener], Features], machine: str | None, section: str | None, systems: list[str]
+    ) -> dict[str, Verdict]:
+        """Return what some systems say of a clip, of which ``hear`` gives the features that a listener asks for."""
         with self._lock, chosen(self._plugins), single_threaded():
             frozen = self._machine(*self._cell(machine, section))
             with located(frozen.kind.where):
-                return frozen.verdicts(self._features(hear, frozen.machine, frozen.section), [system])[system]
+                return frozen.verdicts(self._features(hear, frozen.machine, frozen.section), systems)
 
     def score_all(
         self,

@@ -107,12 +107,15 @@ class Listener:
         (features,) = encoding.encode([prepared], requests, self._device)
         return _by_folder(features)
 
-    def in_blocks(self, path: Path, machine: str, temporary: Path) -> tuple[AudioFacts, Features]:
+    def in_blocks(
+        self, path: Path, machine: str, temporary: Path, sha256: str | None = None
+    ) -> tuple[AudioFacts, Features]:
         """Return the facts and features of a long recording, which is never in memory as a whole, if that can be.
 
-        temporary : the folder of temporary files, which may be as large as the recording.
+        temporary : the folder of temporary files, which may be as large as the recording. sha256 : its digest, if that
+        is known; DataError if it has another.
         """
-        facts, features = hear_long(path, self.requests(machine), self._device, temporary=temporary)
+        facts, features = hear_long(path, self.requests(machine), self._device, sha256=sha256, temporary=temporary)
         return facts, _by_folder(features)
 
     def of_sound(self, sound: Sound, facts: AudioFacts, machine: str, temporary: Path) -> tuple[AudioFacts, Features]:

@@ -59,6 +59,22 @@ def score_file(
     if not is_long(file):
         audio, facts = decode_new(file)
         return detector.score(audio, facts.sample_rate, machine, section, system=name, unit=facts.unit), facts
+    verdicts, facts = score_long(detector, file, machine, section, [name])
+    return verdicts[name], facts
+
+
+def score_long(
+    detector: Detector,
+    file: Path,
+    machine: str | None,
+    section: str | None,
+    systems: list[str],
+    sha256: str | None = None,
+) -> tuple[dict[str, Verdict], AudioFacts]:
+    """Score a long recording in blocks by several systems: as :func:`score_file`, hearing it once.
+
+    sha256 : its digest, if that is known; DataError if it has another.
+    """
     known_machine = detector.known(machine, section)
     with opened(file) as (_, facts):
         check_recording(facts, known_machine.kind, known_machine.seconds)
@@ -66,9 +82,9 @@ def score_file(
 
         def hear(listener: Listener) -> Features:
             nonlocal facts
-            facts, features = listener.in_blocks(file, known_machine.machine, Path(temporary))
+            facts, features = listener.in_blocks(file, known_machine.machine, Path(temporary), sha256)
             with located(known_machine.kind.where):
                 check_changes(facts)
             return features
 
-        return detector.judge(hear, machine, section, name), facts
+        return detector.judge(hear, machine, section, systems), facts

@@ -15,7 +15,8 @@ from typing import Any, cast, get_args
 import polars as pl
 
 from asdcore.basics.paths import given_path
-from asdcore.basics.table_files import read_csv, read_foreign_parquet
+from asdcore.basics.spreadsheets import read_spreadsheet
+from asdcore.basics.table_files import read_foreign_parquet
 from asdcore.errors import EvaluationError, did_you_mean
 from asdcore.evidence.ledger import read_ledger, record_look, record_verdict
 from asdcore.evidence.look import Look, Verdict, results_in, truth_in
@@ -103,8 +104,8 @@ def _check_scores(rows: Sequence[Mapping[str, Any]], looks: Sequence[Line], path
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        frame = read_foreign_parquet(path) if path.suffix == ".parquet" else read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        frame = read_foreign_parquet(path) if path.suffix == ".parquet" else read_spreadsheet(path)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise EvaluationError(
             f"{path} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "
             f"columns {', '.join(NEEDED)} is allowed."

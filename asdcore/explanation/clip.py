@@ -65,7 +65,7 @@ class HeardClip:
         """
         if self.is_long:
             of_machine = self.detector.known(machine, section).machine
-            return self.detector.judge(self._hear(sound, of_machine, if_silent), machine, section, system)
+            return self.detector.judge(self._hear(sound, of_machine, if_silent), machine, section, [system])[system]
         audio = sound.read(0, len(sound))
         if if_silent and not audio.any():
             raise DataError(if_silent)
@@ -104,9 +104,9 @@ def clip_in_memory(detector: Detector, audio: NDArray[np.float32], sample_rate: 
 
 
 @contextmanager
-def clip_of_file(detector: Detector, path: Path) -> Iterator[HeardClip]:
+def clip_of_file(detector: Detector, path: Path, sha256: str | None = None) -> Iterator[HeardClip]:
     """Give the clip of a recording. Raises as :func:`asdcore.explanation.sounds.recorded_sound`."""
-    with recorded_sound(path) as (sound, facts), TemporaryDirectory(prefix="asdcore-explain-") as temporary:
+    with recorded_sound(path, sha256) as (sound, facts), TemporaryDirectory(prefix="asdcore-explain-") as temporary:
         # By its digest some encoders have other features of a recording than of the same with parts replaced.
         facts = replace(facts, sha256="")
         yield HeardClip(detector, sound, facts, Path(temporary), not isinstance(sound, HeldSound))

@@ -146,13 +146,16 @@ def in_short(
     DataError
         If the nearest train normal is not below ``data`` as it was frozen.
     """
+    with clip_in_memory(detector, audio, sample_rate) as clip:
+        return clip_in_short(clip, verdict, data=data, scores=scores)
+
+
+def clip_in_short(
+    clip: HeardClip, verdict: Verdict, *, data: Path | None = None, scores: float = np.inf
+) -> StandingOut:
+    """Do as :func:`in_short` for a clip of any length, in memory or not; parameters and errors as there."""
     if scores < EXACT_SCORES:
         return StandingOut({}, left_out="no time to hear the clip again")
-    with clip_in_memory(detector, audio, sample_rate) as clip:
-        return _in_short(clip, verdict, data, scores)
-
-
-def _in_short(clip: HeardClip, verdict: Verdict, data: Path | None, scores: float) -> StandingOut:
     grid = Grid.of(clip.seconds, clip.sample_rate, times=TIMES, bands=BANDS)
     exact = _exact(clip, verdict, grid)
     left = scores - EXACT_SCORES

@@ -66,16 +66,18 @@ class RepeatedSound:
 
 
 @contextmanager
-def recorded_sound(path: Path) -> Iterator[tuple[Sound, AudioFacts]]:
-    """Give the sound of a new file and its facts; a long recording lies in a temporary file meanwhile.
+def recorded_sound(path: Path, sha256: str | None = None) -> Iterator[tuple[Sound, AudioFacts]]:
+    """Give the sound of a file and its facts; a long recording lies in a temporary file meanwhile.
 
-    Raises DataError if it cannot be decoded, and StoreError if the disk of temporary files is full.
+    Raises DataError if it cannot be decoded, or is not the recording of a digest that is given, and StoreError if the
+    disk of temporary files is full.
     """
     if is_long(path):
-        with _spooled(path, None, None) as spooled:
+        with _spooled(path, sha256, None) as spooled:
             yield spooled
     else:
         audio, facts = decode_new(path)
+        _check_digest(path, facts, sha256)
         yield HeldSound(audio), facts
 
 
@@ -94,6 +96,11 @@ def learnt_sound(path: Path, sha256: str | None, sample_rate: int | None = None)
         yield HeldSound(np.stack([resample(channel, rate, wanted) for channel in audio])), wanted
 
 
+def _check_digest(path: Path, facts: AudioFacts, sha256: str | None) -> None:
+    if sha256 not in (None, facts.sha256):
+        raise DataError(f"{path}: changed since it was indexed. Restore or replace the file, then run again.")
+
+
 @contextmanager
 def _spooled(path: Path, sha256: str | None, sample_rate: int | None) -> Iterator[tuple[SpooledSound, AudioFacts]]:
     """Decode a recording, resampled, into a temporary file."""
@@ -103,8 +110,7 @@ def _spooled(path: Path, sha256: str | None, sample_rate: int | None) -> Iterato
         temporary_file(folder) as file,
     ):
         with decoded_in_blocks(path) as (facts, blocks):
-            if sha256 not in (None, facts.sha256):
-                raise DataError(f"{path}: changed since it was indexed. Restore or replace the file, then run again.")
+            _check_digest(path, facts, sha256)
             sound = SpooledSound(file, facts.sample_rate, sample_rate or facts.sample_rate)
             done = 0
             for block in blocks:

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from asdcore.basics.table_files import read_csv, read_parquet
+from asdcore.basics.spreadsheets import read_spreadsheet
+from asdcore.basics.table_files import read_parquet
 from asdcore.cluster.connection import _scheduler_of
 from asdcore.data.recordings.audio import inspect_audio
 from asdcore.errors import AsdcoreError
@@ -25,7 +26,7 @@ def _folder_of_vectors(path):
 READERS = {
     "clip.npy": [_folder_of_vectors],
     "table.parquet": [read_parquet, read_vectors, _of_table, import_results],
-    "table.csv": [read_csv, _of_table, import_results],
+    "table.csv": [read_spreadsheet, _of_table, import_results],
     "vectors.npz": [read_vectors],
     "clip.wav": [inspect_audio],
     "plan.json": [audit_decide, _scheduler_of],

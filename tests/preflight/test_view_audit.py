@@ -77,6 +77,23 @@ def test_the_mean_of_unrelated_channels_is_half_the_fault(unrelated):
     assert mean.verdict == "avoid"
 
 
+def test_of_a_long_clip_the_middle_is_heard(tmp_path, monkeypatch):
+    # Only there the microphones hear nothing in common, so that their mean is quieter.
+    alike = np.stack([noise(RATE, 1)] * 2)
+    write(tmp_path, [np.concatenate([alike, apart(0, RATE), alike], axis=1)])
+    whole = audited(tmp_path, "mean")["mean"]
+    monkeypatch.setattr(view_audit, "MOST_SAMPLES", RATE)
+    middle = audited(tmp_path, "mean")["mean"]
+    assert whole.removed_db < 1.5 < middle.removed_db == pytest.approx(10 * np.log10(2), abs=0.4)
+
+
+def test_a_long_clip_that_changed_since_it_was_listed_is_refused(unrelated, monkeypatch):
+    monkeypatch.setattr(view_audit, "MOST_SAMPLES", RATE // 2)
+    (path, *_) = (unrelated / "fan" / "train").iterdir()
+    with pytest.raises(DataError, match="changed since it was indexed"):
+        view_audit._probed(path, "0" * 64, RATE, RATE)
+
+
 def test_a_canceller_that_removes_the_machine_is_found_out(tmp_path):
     # The far microphone hears the machine, later and 12 dB below, and nothing else: all of it can be predicted.
     machines = [noise(2 * RATE + 100, seed) for seed in range(2)]

@@ -109,13 +109,24 @@ def lines(read: Ledger) -> list[str]:
     counts = [{"ground truth": truth[:12], "looks": count} for truth, count in read.counts().items()]
     head = read.chain.head
     return [
-        *terminal.table(rows, ["line", "time", "what", "system", "score", "ci95", "verdict", "hypothesis"]),
+        *terminal.table(rows, _filled(rows)),
         "",
         *terminal.table(counts, ["ground truth", "looks"]),
         "",
         f"{head['entries']} chained entries, the last {head['hash'] or '-'}.",
         "Keep that hash elsewhere, such as in a commit: against it even a ledger that was rewritten as a whole shows.",
     ]
+
+
+def _filled(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the columns of the table of looks; verdict and hypothesis only if there is any."""
+    always = ["line", "time (UTC)", "what", "system", "score", "ci95"]
+    return always + [name for name in ("verdict", "hypothesis") if any(row[name] for row in rows)]
+
+
+def _minute(time: Any) -> Any:
+    """Return a time of the ledger to the minute, 2026-11-30 08:05; anything else as it stands there."""
+    return time[:16].replace("T", " ") if isinstance(time, str) and time.endswith("+00:00") else time
 
 
 def negative_lines(read: Ledger) -> list[str]:
@@ -157,25 +168,26 @@ def interval(ci95: Any) -> str | None:
 
 
 def _rows(read: Ledger, look: Line) -> list[dict[str, Any]]:
-    """Return a row for each system of a look."""
-    common = {
-        "line": look.number,
-        "time": look.entry.get("time"),
-        "what": look.entry.get("what"),
-        "hypothesis": look.entry.get("hypothesis"),
+    """Return a row for each system of a look; only the first says when, at what, and what was expected."""
+    entry = look.entry
+    first = {
+        "time (UTC)": _minute(entry.get("time")),
+        "what": entry.get("what"),
+        "hypothesis": entry.get("hypothesis"),
     }
     from asdcore.evidence.look import results_in
 
     results: dict[Any, Any] = dict(results_in(look)) or {None: {}}
     return [
         {
-            **common,
+            "line": look.number,
+            **(dict.fromkeys(first, "") if place else first),
             "system": name,
             "score": _percent(result.get("official_score")),
             "ci95": interval(result.get("ci95")),
             "verdict": read.verdict_on(look, name),
         }
-        for name, result in results.items()
+        for place, (name, result) in enumerate(results.items())
     ]
 
 
@@ -196,4 +208,4 @@ def _values(read: Ledger, rejected: bool) -> list[dict[str, Any]]:
 
 
 def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+    return None if value is None else 100.0 * value

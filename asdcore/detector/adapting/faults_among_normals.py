@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from asdcore.basics.recording_parts import part_of
-from asdcore.data.recordings.audio import decode
+from asdcore.data.recordings.audio import decode, is_long
 from asdcore.detector.adapted_file import CellName
 from asdcore.detector.baselines import KnownMachine
 from asdcore.detector.detector import Detector
+from asdcore.detector.recording import score_long
+from asdcore.detector.verdict import Verdict
 from asdcore.errors import DataError
 from asdcore.progress import Progress
 
@@ -48,7 +50,7 @@ def heard_by(detector: Detector, cell: CellName, clips: pl.DataFrame, root: Path
         units = clips["unit"] if "unit" in clips.columns else [None] * len(clips)
         for (name, sha256), unit in zip(clips.select("clip", "sha256").rows(), units, strict=True):
             try:
-                verdicts = detector.score_all(*decode(root / name, sha256), *cell, unit=unit or "")
+                verdicts = _verdicts(detector, cell, root / name, sha256, unit or "")
                 margins = {system: verdict.score - verdict.threshold for system, verdict in verdicts.items()}
                 p_values = {system: verdict.p_value for system, verdict in verdicts.items()}
                 heard.append(Heard(name, sha256, margins, p_values))
@@ -56,6 +58,12 @@ def heard_by(detector: Detector, cell: CellName, clips: pl.DataFrame, root: Path
                 heard.append(Heard(name, sha256, {}, {}, str(error)))
             advance(1)
     return heard
+
+
+def _verdicts(detector: Detector, cell: CellName, path: Path, sha256: str, unit: str) -> dict[str, Verdict]:
+    if is_long(path):
+        return score_long(detector, path, *cell, detector.systems, sha256)[0]
+    return detector.score_all(*decode(path, sha256), *cell, unit=unit)
 
 
 def refusal(heard: list[Heard], system: str, machine: KnownMachine, root: Path) -> str:

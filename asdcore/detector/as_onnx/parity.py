@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asdcore.basics.durations import duration
 from asdcore.basics.paths import SOUNDS, files_below
-from asdcore.data.recordings.audio import decode_new
+from asdcore.data.recordings.audio import AudioFacts, decode_new, opened
 from asdcore.detector.detector import Detector
 from asdcore.errors import DataError
 
@@ -23,6 +24,9 @@ MOST = 1e-4
 FAR = 50.0
 """A clip this many spreads away from train normals, or more, is judged by its own distance: of 1,000 spreads single
 precision, in which sound is resampled and networks compute, leaves no 1e-4."""
+
+AT_ONCE = 1 << 25
+"""Bytes of samples that a recording to compare by may have: fifteen times as much memory is needed for them."""
 
 CLIPS = 200
 """Clips that are made up if none are given."""
@@ -145,15 +149,26 @@ def recordings(folder: Path) -> list[Path]:
 
 
 def decoded(files: Iterable[Path], sample_rate: int) -> Iterator[tuple[Audio, int]]:
-    """Yield recordings; DataError for one of another sample rate, which the file does not take."""
+    """Yield recordings; DataError for a very long one, or one of another sample rate, which the file does not take."""
     for file in files:
-        audio, facts = decode_new(file)
-        if facts.sample_rate != sample_rate:
-            raise DataError(
-                f"{file} has {facts.sample_rate} Hz, and the ONNX file takes {sample_rate} Hz. Compare by recordings "
-                "of that rate."
-            )
-        yield audio, sample_rate
+        with opened(file) as (_, facts):
+            _check(file, facts, sample_rate)
+        yield decode_new(file)[0], sample_rate
+
+
+def _check(file: Path, facts: AudioFacts, sample_rate: int) -> None:
+    if facts.sample_rate != sample_rate:
+        raise DataError(
+            f"{file} has {facts.sample_rate} Hz, and the ONNX file takes {sample_rate} Hz. Compare by recordings "
+            "of that rate."
+        )
+    if 4 * facts.n_samples * facts.channels > AT_ONCE:
+        allowed = duration(AT_ONCE / (4 * facts.channels * sample_rate))
+        raise DataError(
+            f"{file} lasts {duration(facts.n_samples / sample_rate)}. An ONNX file hears a clip at once, so at most "
+            f"{allowed} are compared. Put recordings as short as the train clips into the folder, or leave --parity "
+            "out: then clips are made up."
+        )
 
 
 def longest_taken(

@@ -13,6 +13,7 @@ criteria               ranks systems without labels
 
 known_faults           weights by a few labelled faults: the way in
 fault_clips            the faults that somebody knows
+fault_kinds            they must be comparable with the train clips
 fault_scores           their scores beside those of train normals
 fault_gains            how far up among train normals a fault lies
 fault_problem          what is asked of these scores

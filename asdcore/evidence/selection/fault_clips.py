@@ -18,11 +18,13 @@ import polars as pl
 
 from asdcore.basics.paths import SOUNDS, files_below
 from asdcore.basics.recording_parts import part_of, recording_path
-from asdcore.basics.table_files import read_csv, read_foreign_parquet
+from asdcore.basics.spreadsheets import read_spreadsheet
+from asdcore.basics.table_files import read_foreign_parquet
 from asdcore.data.clip_index.same_sound import sharing
 from asdcore.data.clip_index.windows import windows_of
 from asdcore.data.recordings.audio import AudioFacts, inspect_audio
 from asdcore.errors import DataError, did_you_mean
+from asdcore.evidence.selection.fault_kinds import check_comparable
 from asdcore.portfolio import parse_portfolio
 from asdcore.runs.folder import Run
 from asdcore.runs.sounds import with_sounds
@@ -84,9 +86,9 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
     Raises
     ------
     DataError
-        If a clip is of no machine of the run, is a train clip or a test clip of another machine, is there twice, or is
-        said to be normal (by a label, its name, or that of the run's test clip of the same content), or if some faults
-        have a kind and others have none.
+        If a clip is of no machine of the run, is a train clip or a test clip of another machine, is there twice, is
+        silent or of another rate, unit or number of channels than the train clips, or is said to be normal (by a label,
+        its name, or that of the run's test clip of the same content), or if some faults have a kind and others none.
     """
     if not place.exists():
         raise DataError(
@@ -98,6 +100,7 @@ def known_faults(place: Path, run: Run) -> list[Fault]:
     _check_normals(rows)
     same = _same_sound(faults, run)
     _check_train(faults, same.filter(split="train"), run)
+    check_comparable([(fault.path, (fault.machine, fault.section), fault.facts) for fault in faults], run.clips)
     _check_test(faults, same.filter(split="test"))
     copies = dict(same.group_by("fault").agg(pl.col("sha256").unique().sort()).rows())
     faults = [replace(fault, copies=tuple(copies.get(fault.sha256, ()))) for fault in faults]
@@ -158,8 +161,8 @@ def _sounds(folder: Path) -> Iterator[Path]:
 
 def _of_table(table: Path) -> list[Row]:
     try:
-        frame = read_foreign_parquet(table) if table.suffix == ".parquet" else read_csv(table, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        frame = read_foreign_parquet(table) if table.suffix == ".parquet" else read_spreadsheet(table)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise DataError(
             f"{table} cannot be read as a table ({str(error).splitlines()[0]}). A .csv or .parquet file with the "
             "columns path and machine is allowed, and section, kind and label beside them."

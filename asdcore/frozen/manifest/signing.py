@@ -8,6 +8,7 @@ Source: https://github.com/sigstore/model-transparency
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -64,13 +65,21 @@ def check_private_key(path: Path) -> Any:
 @contextmanager
 def _usable(path: Path, half: str, command: str) -> Iterator[None]:
     """Turn an unusable key into NothingToCheckError, which says which half is needed and how to make one."""
-    needed = f"The {half} half of an elliptic-curve key is needed; '{command} -out {path}' makes one."
+    needed = f"The {half} half of an elliptic-curve key is needed; '{command} -out {_new(path)}' makes one."
     if not path.is_file():
         raise NothingToCheckError(f"There is no key {path}. {needed}")
     try:
         yield
-    except Exception as error:  # of several libraries: not PEM, another kind of key, an unknown curve, a password
+    except AttributeError as error:  # the library asks any key for its curve
+        raise NothingToCheckError(f"{path} is a key of another kind, such as RSA. {needed}") from error
+    except Exception as error:  # of several libraries: not PEM, an unknown curve, a password
         raise NothingToCheckError(f"{path} cannot be used ({_first_line(error)}). {needed}") from error
+
+
+def _new(path: Path) -> Path:
+    """Return a path that no file has: openssl writes over any, and a key that is gone cannot be made again."""
+    names = (path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, 100)))
+    return next((name for name in names if not os.path.lexists(name)), Path("NEW_FILE"))
 
 
 def _hashing() -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asdcore.data.recordings.audio import decode
 from asdcore.errors import AsdcoreError
+from asdcore.explanation.clip import clip_of_file
 from asdcore.explanation.explained_file import detector_of_run
-from asdcore.explanation.in_short import in_short
+from asdcore.explanation.in_short import clip_in_short
 from asdcore.progress import Progress
 from asdcore.reporting.machines.machines import Cell
 from asdcore.reporting.machines.shares import shown_in
@@ -61,9 +61,9 @@ def explain_clips(
     with progress.stage(f"explain {subject.name}", len(chosen)) as advance:
         for (machine, section), system, clip, rows in chosen:
             try:
-                audio, rate = decode(subject.data / clip, digests[clip])
-                verdict = detector.score(audio, rate, machine, section, system=system)
-                sentences = in_short(detector, audio, rate, verdict, data=subject.data).sentences()
+                with clip_of_file(detector, subject.data / clip, digests[clip]) as heard:
+                    verdict = heard.score(heard.sound, machine, section, system)
+                    sentences = clip_in_short(heard, verdict, data=subject.data).sentences()
             except AsdcoreError as error:
                 notes.append(f"{subject.title(system)}, {clip}: {error}")
                 continue

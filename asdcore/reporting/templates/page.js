@@ -126,6 +126,7 @@
         player.preload = "none";
         player.src = seen.sound;
         left.append(player);
+        if (seen.heard) left.append(element("p", seen.heard, "name"));
       }
     } else left.append(element("div", "recording not at hand", "blank"));
     const head = element("p");

@@ -21,10 +21,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from asdcore import DatasetError, index_clips, is_recording
+from asdcore import DatasetError, index_clips, is_recording, read_spreadsheet
 from asdcore_plugins.datasets.bases.folders import folder_clips, folder_truth, labels_of_whole_machines
 from asdcore_plugins.datasets.bases.own_names import DOMAINS, NORMAL, TEST, TRAIN, UNKNOWN, is_normal
-from asdcore_plugins.datasets.bases.spreadsheets import read_spreadsheet
 from asdcore_plugins.datasets.bases.table_parts import (
     PART,
     clip_of,

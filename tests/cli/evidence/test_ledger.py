@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_looks_are_shown_and_counted(log):
     assert done.exit_code == 0
     (base,) = [line for line in done.stdout.splitlines() if "run of base" in line]
     assert base.split()[-5:] == ["60.00", "[55.00,", "65.00]", "kept", "-"]
+    assert re.search(r"^ +1  2\d{3}-\d\d-\d\d \d\d:\d\d  run of base ", done.stdout, re.MULTILINE), "to the minute"
     assert "tttttttttttt      2" in done.stdout
     told = json.loads(asdcore("ledger", "--json").stdout)
     assert [entry["line"] for entry in told["entries"]] == [1, 2]
@@ -81,3 +83,14 @@ def test_evaluate_passes_on_what_is_said(tmp_path):
     assert asdcore("evaluate", *files, "--hypothesis", "ties cost pAUC", "--verdict", "rejected").exit_code == 0
     (entry,) = json.loads(asdcore("ledger", "--json").stdout)["entries"]
     assert (entry["hypothesis"], entry["verdict"], entry["what"]) == ("ties cost pAUC", "rejected", "score files tied")
+
+
+def test_a_column_in_which_nothing_stands_is_left_out_and_a_look_says_once_what_it_was(tmp_path):
+    results = {
+        name: {"official_score": 1.0, "ci95": [1.0, 1.0], "mean_auc": 1.0, "mean_pauc": 1.0} for name in ("a", "b")
+    }
+    record_look(tmp_path / "store" / "looks.jsonl", Look("run of two", "t" * 64, "1", 2026, results))
+    heading, first, second = asdcore("ledger").stdout.splitlines()[:3]
+    assert heading.split() == ["line", "time", "(UTC)", "what", "system", "score", "ci95"]
+    assert first.endswith("run of two  a       100.00  [100.00, 100.00]")
+    assert second.split() == ["1", "b", "100.00", "[100.00,", "100.00]"]

@@ -279,6 +279,24 @@ def test_bad_faults_have_one_message_each(home, faults, dataset, tmp_path):
     refused(tmp_path / "j.csv", r"there is no section 07 of fan\. The run has 00")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda sound, rate: (0.0 * sound, rate), "the recording is silent"),
+        (lambda sound, rate: (sound[::2], rate // 2), "at 8000 Hz; the train clips of fan section .* 16000 Hz"),
+        (lambda sound, rate: (np.repeat(sound, 3, axis=0), rate * 3), "at 48000 Hz; the train clips"),
+        (lambda sound, rate: (np.concatenate([sound, sound], axis=1), rate), "channels at 16000 Hz; the train clips"),
+    ],
+)
+def test_a_fault_that_differs_whatever_the_machine_does_chooses_nothing(home, faults, change, said):
+    """Every branch hears it, and would be given weight for it."""
+    path = sorted(faults.rglob("*.wav"))[0]
+    sound, rate = soundfile.read(path, always_2d=True)
+    soundfile.write(path, *change(sound, rate))
+    with pytest.raises(DataError, match=rf"cannot be compared with the train clips:\n  - .*{path.name}: .*{said}"):
+        known_faults(faults, load_run(home / "run"))
+
+
 def test_what_cannot_be_weighed_is_refused(home, faults, tmp_path):
     with pytest.raises(EvaluationError, match="The default largest fuses by 'max'.* near = 1.0, shape = 1.0"):
         asdcore.select(home / "run", known_faults=faults, baseline="largest")

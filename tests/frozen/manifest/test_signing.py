@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -135,11 +136,24 @@ def unusable(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["nothing", "text", "public", "RSA", "unknown curve", "locked"])
 def test_a_key_that_cannot_sign_is_known_before_anything_is_written(path, tmp_path, kind):
     key = unusable(tmp_path, kind)
-    said = "There is no key" if kind == "nothing" else r"cannot be used .*The private half of an elliptic-curve key"
+    said = "There is no key" if kind == "nothing" else r"(cannot be used|another kind).*The private half of an elliptic"
     for call in (check_private_key, lambda key: sign(path, key)):
         with pytest.raises(NothingToCheckError, match=said):
             call(key)
     assert not signature_of(path).exists()
+
+
+@pytest.mark.parametrize("kind", ["text", "public", "RSA", "locked"])
+def test_the_command_that_makes_a_key_writes_over_no_file(path, tmp_path, kind):
+    """openssl asks nobody, and a private key that is gone cannot be made again."""
+    key = unusable(tmp_path, kind)
+    key.with_stem(f"{key.stem}-2").touch()
+    for check in (check_private_key, lambda key: check_signature(path, key)):
+        with pytest.raises((NothingToCheckError, ManifestError)) as told:
+            check(key)
+        made = re.search(r"-out (\S+)' makes one", str(told.value))
+        assert made is None or Path(made[1]) == key.with_stem(f"{key.stem}-3")
+    assert made or kind == "public"
 
 
 def test_a_private_key_is_no_public_key(path, keys):

@@ -8,6 +8,7 @@ import pytest
 
 import asdcore
 from asdcore.errors import AsdcoreError
+from asdcore.explanation import sounds
 from asdcore.explanation.in_short import in_short
 from asdcore.progress import Silent
 from asdcore.reporting.machines import explained
@@ -21,7 +22,11 @@ def opened(run):
     return subject, list(machine_parts(subject))
 
 
-def test_the_highest_clips_say_what_a_detector_of_the_run_says(carried, detector):
+@pytest.mark.parametrize("length", ["short", "long"])
+def test_the_highest_clips_say_what_a_detector_of_the_run_says(carried, detector, monkeypatch, length):
+    if length == "long":
+        monkeypatch.setattr(sounds, "is_long", lambda _: True)
+        monkeypatch.setattr(sounds, "decode_new", lambda *_: 1 / 0)
     subject, parts = opened(carried.run)
     of_fan = [given for given in parts if given[0] == ("fan", "00") and given[1] == "carried"]
     assert explain_clips(subject, of_fan, 1, Silent()) == []

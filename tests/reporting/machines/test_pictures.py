@@ -10,7 +10,10 @@ import struct
 import numpy as np
 import soundfile
 
+from asdcore.data.recordings import audio
 from asdcore.drawing.spectrograms import HEIGHT, WIDTH
+from asdcore.explanation import sounds
+from asdcore.reporting.machines import pictures
 from asdcore.reporting.machines.pictures import mp3, tail_pictures
 
 RATE = 16000
@@ -38,3 +41,25 @@ def test_a_clip_that_is_gone_or_changed_has_no_picture(tmp_path):
     assert kind == "data:image/png;base64"
     assert struct.unpack(">II", base64.b64decode(content)[16:24]) == (WIDTH, HEIGHT)
     assert found["kept"]["sound"].startswith("data:audio/mpeg;base64,")
+
+
+def test_a_long_recording_is_never_held_and_looks_and_sounds_the_same(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(RATE, 2))
+    soundfile.write(tmp_path / "night.wav", noise, RATE)
+    clips = {"night": (tmp_path / "night.wav", hashlib.sha256((tmp_path / "night.wav").read_bytes()).hexdigest())}
+    in_memory = tail_pictures(clips, sound=True)
+    monkeypatch.setattr(sounds, "is_long", lambda _: True)
+    monkeypatch.setattr(sounds, "decode", lambda *_: 1 / 0)
+    monkeypatch.setattr(audio, "BLOCK", 1000)
+    monkeypatch.setattr(pictures, "BLOCK", 1000)
+    assert tail_pictures(clips, sound=True) == in_memory
+
+
+def test_of_a_very_long_recording_the_beginning_is_heard_and_the_page_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "LONGEST", 1)
+    path = tmp_path / "night.wav"
+    soundfile.write(path, tone(500), RATE)
+    seen = tail_pictures({"night": (path, hashlib.sha256(path.read_bytes()).hexdigest())}, sound=True)["night"]
+    assert seen["heard"] == "the first 1 s of 2 s"
+    back, rate = soundfile.read(io.BytesIO(base64.b64decode(seen["sound"].partition(",")[2])))
+    assert 1.0 <= len(back) / rate < 1.3

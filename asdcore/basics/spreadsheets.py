@@ -8,54 +8,50 @@ from pathlib import Path
 
 import polars as pl
 
-from asdcore import DatasetError, index_clips
+from asdcore.basics.paths import finite
 
 
-def read_spreadsheet(file: Path) -> pl.DataFrame:
-    r"""Return a CSV file, every cell as text or null.
+def read_spreadsheet(path: Path) -> pl.DataFrame:
+    r"""Return a CSV file that a person made, every cell as text.
 
-    Lines may end as on Unix, Windows, or the spreadsheets of a Mac, which write a carriage return alone.
+    Lines may end as on Unix, as on Windows, or with a carriage return alone, as spreadsheets of a Mac write it.
 
     Parameters
     ----------
-    file : Path
+    path : Path
         Text in UTF-8, with or without a mark at its start. The first line names the columns.
 
     Returns
     -------
     polars.DataFrame
+        The names of its columns are in small letters and without spaces around them. An empty cell is null.
 
     Raises
     ------
-    DatasetError
-        If it is not text in UTF-8, as spreadsheets write it if nothing else is chosen.
-    ValueError
-        If it is no table.
+    ValueError, OSError
+        If it is no table, or no text in UTF-8, with what to do in words that fit into brackets.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> from asdcore_plugins.datasets.bases.spreadsheets import read_spreadsheet
-    >>> _ = Path("clips.csv").write_bytes(b"path;machine\ra.wav;pump\r")
-    >>> read_spreadsheet(Path("clips.csv")).rows(named=True)
+    >>> _ = Path("clips.csv").write_bytes(b"Path;Machine\ra.wav;pump\r")
+    >>> asdcore.read_spreadsheet(Path("clips.csv")).rows(named=True)
     [{'path': 'a.wav', 'machine': 'pump'}]
     """
-    content = file.read_bytes()
     try:
-        text = content.decode("utf-8-sig")
+        text = finite(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise DatasetError(
-            f"{file} is not text in UTF-8. Save it as 'CSV UTF-8'.", [], index_clips(file.parent, [])
-        ) from None
+        raise ValueError("it is not text in UTF-8: save it as 'CSV UTF-8'")
     if "\n" not in text:
         text = text.replace("\r", "\n")
     separator = max(",;\t", key=text.partition("\n")[0].count)
     try:
-        return pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator, encoding="utf8")
+        table = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
+        return table.rename({name: name.strip().lower() for name in table.columns})
     except pl.exceptions.PolarsError as error:
-        raise ValueError(_long_row(text, separator) or str(error)) from error
+        raise ValueError(_long_row(text, separator) or str(error).splitlines()[0]) from error
 
 
 def _long_row(text: str, separator: str) -> str:
