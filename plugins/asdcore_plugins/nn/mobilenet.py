@@ -122,10 +122,10 @@ def largest_maps(width_mult: float) -> float:
     """Return how many numbers, by those of the spectrogram, the maps have that are in memory together at the most.
 
     That is where the second block expands its channels, at a quarter of the spectrogram's size: twice the expanded map,
-    and twice what enters it. The rest is what small networks take beside.
+    and twice what enters it. The rest is what the allocator does not give back between windows, as measured.
     """
     _, expanded, *_ = BLOCKS[1]
-    return (2 * scaled(expanded, width_mult) + 2 * scaled(STEM, width_mult) + 16) / 4
+    return (2 * scaled(expanded, width_mult) + 2 * scaled(STEM, width_mult) + 32) / 4
 
 
 def convolution(
