@@ -160,3 +160,19 @@ supervised.main()
     assert ended.returncode == 2
     assert "nowhere" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_an_interrupt_while_the_command_line_loads_ends_it_without_a_trace():
+    code = """
+import os, signal, sys
+from asdcore.__main__ import main
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "asdcore.cli.supervised":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["asdcore", "plugins"]
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

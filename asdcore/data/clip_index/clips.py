@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 
 from asdcore.data.clip_index.index_problems import (
+    cell_name_problems,
     cell_problems,
     channel_problems,
-    length_problems,
     name_problems,
     unit_problems,
     word_problems,
@@ -130,7 +130,7 @@ def index_clips(
         *unreadable,
         *misplaced,
         *word_problems(index),
-        *length_problems(index),
+        *cell_name_problems(index),
         *(() if names_repeat else name_problems(index)),
         *channel_problems(index, channels),
         *unit_problems(units),

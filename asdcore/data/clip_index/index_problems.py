@@ -28,16 +28,21 @@ def word_problems(index: pl.DataFrame) -> list[str]:
     ]
 
 
-def length_problems(index: pl.DataFrame) -> list[str]:
-    """Find machines and sections whose names are too long for the names of the files that are made of them."""
-    cells = index.select("machine", "section").drop_nulls().unique().sort("machine", "section").rows()
-    lengths = [(machine, section, len(f"{machine}{section}".encode())) for machine, section in cells]
-    return [
-        f"{machine} section {section}: these names have {length:,} bytes; names of files are made of them, so that "
-        f"{LONGEST} are allowed"
-        for machine, section, length in lengths
-        if length > LONGEST
-    ]
+def cell_name_problems(index: pl.DataFrame) -> list[str]:
+    """Find machines and sections whose names cannot stand in names of files, or on a line of a terminal or a table."""
+    problems = []
+    for machine, section in index.select("machine", "section").drop_nulls().unique().sort("machine", "section").rows():
+        length = len(f"{machine}{section}".encode(errors="surrogateescape"))
+        if not f"{machine}{section}".isprintable():
+            problems.append(
+                f"{machine!a} section {section!a}: no line shows such a name as it is; use letters and digits"
+            )
+        elif length > LONGEST:
+            problems.append(
+                f"{machine} section {section}: these names have {length:,} bytes; names of files are made of them, so "
+                f"that {LONGEST} are allowed"
+            )
+    return problems
 
 
 def name_problems(index: pl.DataFrame) -> list[str]:

@@ -127,6 +127,13 @@ def test_names_of_files_can_be_made_of_machine_and_section(tmp_path: Path, long:
     assert len(index_clips(tmp_path, [{**one, **fitting} for one in entries])) == 3
 
 
+@pytest.mark.parametrize("odd", [{"machine": "a\nb"}, {"machine": "\x1b[31mfan"}, {"section": "0\t1"}])
+def test_a_machine_and_a_section_can_be_shown_on_a_line(tmp_path: Path, odd: dict[str, str]) -> None:
+    (problem,) = problems_of(tmp_path, [{**one, **odd} for one in small(tmp_path)])
+    assert problem.isprintable()
+    assert problem.endswith(": no line shows such a name as it is; use letters and digits")
+
+
 def test_the_channels_of_a_task_hold_for_every_machine(tmp_path: Path) -> None:
     entries = [*small(tmp_path), entry("pump/train/a.wav"), entry("pump/train/b.wav")]
     sound(tmp_path, "pump/train/a.wav", channels=2)
