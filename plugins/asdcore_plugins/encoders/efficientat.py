@@ -56,7 +56,7 @@ class EfficientAT(Windowed):
         Limits of the mel bands, in Hz.
     window_seconds : float, optional
         A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than 162 s refused (mn10; 325 s of mn04, 46 s of mn40): its maps would take more than 0.4 GB.
+        than 122 s refused (mn10; 195 s of mn04, 42 s of mn40): its maps would take more than 0.4 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 

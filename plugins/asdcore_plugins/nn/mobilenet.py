@@ -125,7 +125,7 @@ def largest_maps(width_mult: float) -> float:
     and twice what enters it. The rest is what the allocator does not give back between windows, as measured.
     """
     _, expanded, *_ = BLOCKS[1]
-    return (2 * scaled(expanded, width_mult) + 2 * scaled(STEM, width_mult) + 32) / 4
+    return (2 * scaled(expanded, width_mult) + 2 * scaled(STEM, width_mult) + 96) / 4
 
 
 def convolution(

@@ -60,7 +60,7 @@ def test_convolutions_and_speech_hear_windows_if_they_are_told_to(tmp_path, rand
         IN_BLOCKS(lambda encoder=encoder: encoder)
         whole = asdcore.load_encoder(name, checkpoint=str(checkpoint))
         assert whole.encode_blocks is None
-        assert whole.longest == {"efficientat": 488.0, "hubert": 1562.0}[name]
+        assert whole.longest == {"efficientat": 244.0, "hubert": 1562.0}[name]
 
 
 def test_what_is_heard_at_once_has_a_bound(golden):

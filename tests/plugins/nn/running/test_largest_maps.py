@@ -59,9 +59,9 @@ def most(module, *shape):
 
 
 def check(module, seconds, *shape):
-    """Of as many seconds as are allowed, a network takes nearly what is allowed, and not more."""
+    """Of as many seconds as are allowed, a network takes a good part of what is allowed, and not more."""
     taken = most(module, *shape)
-    assert 0.5 * ON_CPU < taken < 1.05 * ON_CPU, f"{taken / 1e6:.0f} MB of {seconds:g} s"
+    assert 0.25 * ON_CPU < taken < 1.05 * ON_CPU, f"{taken / 1e6:.0f} MB of {seconds:g} s"
 
 
 @pytest.mark.parametrize("width", [0.4, 1.0, 4.0])
