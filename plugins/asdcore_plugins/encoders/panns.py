@@ -58,8 +58,7 @@ class Panns(Windowed):
         Classes of the classifier; by default as many as the checkpoint has.
     window_seconds : float, optional
         A longer clip is heard in windows of this length. By default every clip is heard as a whole, and one of more
-        than 81 s refused (Cnn14 and Cnn10; 122 s of Cnn6, 4 minutes of MobileNetV1): its maps would take more than
-        0.4 GB.
+        than 54 s refused (Cnn14 and Cnn10; 81 s of Cnn6, 162 s of MobileNetV1): its maps would take more than 0.4 GB.
     device, autocast, exact
         As in :class:`~asdcore_plugins.nn.running.run.TorchEncoder`.
 

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from asdcore_plugins.nn import stages
 
+NOT_JOINED = 1.5
+"""By how much maps take more memory than they have, for what the allocator cannot join between windows; measured."""
+
 
 class Pann(nn.Module):
     """What the four networks share: they differ in their stages alone.
@@ -25,8 +28,8 @@ class Pann(nn.Module):
 
     shrink: int
     """Frames of the spectrogram that make one of the last map: with fewer there is none."""
-    largest_maps: int
-    """How many numbers, by those of the spectrogram, the maps have that are in memory together at the most."""
+    largest_maps: float
+    """How many numbers, by those of the spectrogram, its maps take in memory at the most, with :data:`NOT_JOINED`."""
 
     def __init__(self, n_mels: int, channels: int, dim: int, n_classes: int) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class Cnn(Pann):
     def __init__(self, n_mels: int, dim: int, n_classes: int, *, n_blocks: int, n_convs: int, kernel: int) -> None:
         channels = [1, *(64 << i for i in range(n_blocks))]
         super().__init__(n_mels, channels[-1], dim, n_classes)
-        self.largest_maps = (1 + n_convs) * channels[1]
+        self.largest_maps = NOT_JOINED * (1 + n_convs) * channels[1]
         halvings = min(n_blocks, 5)
         self.shrink = 1 << halvings
         self._blocks = [f"conv_block{i}" for i in range(1, n_blocks + 1)]
@@ -100,7 +103,7 @@ class MobileNetV1(Pann):
     def __init__(self, n_mels: int, dim: int, n_classes: int) -> None:
         super().__init__(n_mels, self.BLOCKS[-1][0], dim, n_classes)
         self.shrink = 2 * math.prod(stride for _, stride in self.BLOCKS)
-        self.largest_maps = 2 * self.STEM
+        self.largest_maps = NOT_JOINED * 2 * self.STEM
         features = [nn.Sequential(*_convolution(1, self.STEM, 3, stride=2))]
         channels = self.STEM
         for out, stride in self.BLOCKS:
