@@ -86,8 +86,8 @@ def test_what_cannot_be_compared_is_said(run, other, make_dataset, simple, tmp_p
         EvaluationError, match=r"With 3 pairs of systems, 58 permutations could show no difference.* --permutations 60,"
     ):
         asdcore.compare(run, other, replicates=100, permutations=58)
-    for many in (10**6 + 1, 10**400):  # the last one is no float
-        with pytest.raises(EvaluationError, match=rf"permutations is {many}; at most 1,000,000 are allowed"):
+    for many in (10**6 + 1, 10**400):  # the last one is no float, and too long to be told
+        with pytest.raises(EvaluationError, match=r"permutations is 100000[\d.\[\]]+; at most 1,000,000 are allowed"):
             asdcore.compare(run, other, replicates=100, permutations=many)
     data = make_dataset(tmp_path / "data", ("fan",))
     elsewhere = asdcore.run(simple, data=data, out=tmp_path / "third", task="dcase2026")

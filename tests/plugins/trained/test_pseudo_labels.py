@@ -147,8 +147,9 @@ def test_a_long_clip_is_encoded_in_blocks_to_the_same_feature(clips, monkeypatch
     assert pseudo_labels._feature(encoder, clips, 0).tobytes() == whole.tobytes()
 
 
-def test_a_clip_too_long_for_the_frozen_network_is_refused_with_what_to_type(clips, monkeypatch):
-    clips.audio = lambda _: np.ones(16_000 * 61, np.float32)
-    message = r"lasts 61 s\. Encoder 'beats' hears a clip at once, .* name = 'beats', window_seconds = 10"
+def test_a_clip_too_long_for_the_frozen_network_is_refused_with_what_to_type(clips):
+    sound = np.ones(round(16_000 * (1 + BEATs(BEATS).longest)), np.float32)
+    clips.audio = lambda _: sound
+    message = r"lasts .*\. Encoder 'beats' hears a clip at once, .* name = 'beats', window_seconds = 10"
     with pytest.raises(DataError, match=message):
         PseudoLabels("beats", 2, checkpoint=BEATS).attributes(clips, seed=0)
