@@ -134,12 +134,12 @@ class FrozenMachine(OfOneKind):
                 "train clips or their scores. 'asdcore export MANIFEST --out NAME.asd' makes it anew."
             )
 
-    @property
+    @cached_property
     def kind(self) -> RecordingKind:
         """What its train clips are."""
         return kind_of(f"{self.machine} section {self.section}", self._clips)
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         """How long the shortest train clip is."""
         return float((self._clips["n_samples"] / self._clips["sample_rate"]).min() or 0.0)  # type: ignore[arg-type]
