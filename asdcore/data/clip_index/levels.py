@@ -50,9 +50,8 @@ def levels_of(clips: pl.DataFrame, levels: Mapping[str, float]) -> list[dict[str
     -18.0
     """
     rows = []
-    train = clips.filter(pl.col("split") == "train")
-    for (machine, section), cell in train.group_by("machine", "section", maintain_order=True):
-        if normals := _levels(cell["clip"], levels):
+    for machine, section, of_cell in _cells(clips, "train"):
+        if normals := _levels(of_cell, levels):
             figures = (len(normals), min(normals), round(_median(normals), 2), max(normals))
             rows.append({"machine": machine, "section": section, **dict(zip(LEVELS, figures, strict=True))})
     return rows
@@ -73,9 +72,8 @@ def remarks_on_levels(
         Of train normals, as :func:`levels_of` returns it.
     """
     ranges = {(row["machine"], row["section"]): row for row in normal}
-    test = clips.filter(pl.col("split") == "test")
-    for (machine, section), cell in test.group_by("machine", "section", maintain_order=True):
-        heard = _levels(cell["clip"], levels)
+    for machine, section, of_cell in _cells(clips, "test"):
+        heard = _levels(of_cell, levels)
         normals = ranges.get((machine, section))
         if normals and (line := level_note(f"{machine} section {section}", "test clip", heard, normals)):
             yield line
@@ -107,9 +105,20 @@ def level_note(where: str, what: str, heard: list[float], normal: Mapping[str, A
     )
 
 
-def _levels(clips: Iterable[str], levels: Mapping[str, float]) -> list[float]:
+def _cells(clips: pl.DataFrame, split: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield every machine and section, and the names of its clips of a split."""
+    of_split = clips.filter(pl.col("split") == split)
+    yield from of_split.group_by("machine", "section", maintain_order=True).agg("clip").iter_rows()
+
+
+def _levels(clips: list[str], levels: Mapping[str, float]) -> list[float]:
     """Return the levels of those clips of which, or of whose recording, it is known."""
-    heard = (levels[clip] if clip in levels else levels.get(recording_name(clip)) for clip in clips)
+    heard = list(map(levels.get, clips))
+    if None in heard:
+        heard = [
+            levels.get(recording_name(clip)) if level is None else level
+            for clip, level in zip(clips, heard, strict=True)
+        ]
     return [level for level in heard if level is not None]
 
 
